@@ -240,14 +240,18 @@ def tiny_llama(folder: Path, *, tied: bool = False, hidden: int = 32, seed: int 
 
 
 def _save_bert_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """A WordPiece tokenizer of the class that Detoxify names."""
-    from tokenizers import BertWordPieceTokenizer
+    """A WordPiece tokenizer of the class that Detoxify names: whole words, else single letters.
+
+    Its vocabulary is not trained: that of the `tokenizers` package differs from run to run.
+    """
     from transformers import BertTokenizer
 
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = {word.strip(".!").lower() for text in sentences(600) for word in text.split()}
+    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    pieces = letters + ["##" + letter for letter in letters] + sorted(words - set(letters))
     folder.mkdir(parents=True, exist_ok=True)
-    inner = BertWordPieceTokenizer(lowercase=True)
-    inner.train_from_iterator(sentences(600), vocab_size=500, show_progress=False)
-    inner.save_model(str(folder))
+    (folder / "vocab.txt").write_text("\n".join(special + pieces) + "\n")
     tokenizer = BertTokenizer.from_pretrained(folder, model_max_length=64)
     tokenizer.save_pretrained(folder)
     return tokenizer
