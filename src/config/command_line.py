@@ -1,0 +1,100 @@
+"""What the three entry scripts share: parse → run → say where the result is, and the exit code.
+
+    python main_train.py args/args_train_tox [optimisation.learning_rate=1e-4 …]
+                         [--dry-run] [--overwrite] [--debug]
+
+Exit codes: 0 done, 2 the user's input, 1 anything else. A traceback is shown with `--debug` only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from src.config.loading import load_args
+from src.config.reference import fields_help
+from src.errors import EXIT_DONE, EXIT_FAILED, ProjectError
+from src.runtime import configure_logging, is_main_process
+
+Args = TypeVar("Args", bound=BaseModel)
+EXIT_INTERRUPTED = 130
+logger = logging.getLogger(__name__)
+
+
+def run_stage(
+    model: type[Args],
+    stage: Callable[..., str],
+    description: str,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Run one stage as a user's command.
+
+    Args:
+        model: the stage's args model.
+        stage: called with (args, dry_run=…, overwrite=…); returns what is printed at the end.
+        description: first part of `--help`.
+        argv: the command line without the program's name; default: the process's own.
+
+    Returns:
+        The exit code.
+    """
+    flags = _parser(model, description).parse_intermixed_args(argv)
+    configure_logging(flags.debug)
+    try:
+        args = load_args(model, flags.args_file, flags.overrides)
+        result = stage(args, dry_run=flags.dry_run, overwrite=flags.overwrite)
+    except ProjectError as error:
+        return _fail(str(error), error.exit_code, flags.debug)
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command goes on", EXIT_INTERRUPTED, False)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            return _fail(_one_line(error), EXIT_FAILED, flags.debug)
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(f"cannot write: {error.strerror}{where}", EXIT_FAILED, flags.debug)
+    except Exception as error:
+        return _fail(_one_line(error), EXIT_FAILED, flags.debug)
+    if is_main_process():
+        print(result)
+    return EXIT_DONE
+
+
+def _parser(model: type[BaseModel], description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=description.strip(),
+        epilog=fields_help(model),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("args_file", help="YAML file of the run; .yaml may be left out")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key.sub=value",
+        help="wins over the file; the value is YAML",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check all that can be checked without work, write nothing",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing run")
+    parser.add_argument("--debug", action="store_true", help="more log lines, and tracebacks")
+    return parser
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:500]} (--debug shows the traceback)"
+
+
+def _fail(message: str, exit_code: int, debug: bool) -> int:
+    if debug:
+        logger.exception("failed")
+    print(f"error: {message}", file=sys.stderr)
+    return exit_code

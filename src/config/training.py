@@ -1,0 +1,123 @@
+"""Args of stage 2, `main_train.py` (design sections 4, 6 and 7)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from src.config.strict import Strict
+
+Rate = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class BaseModelArgs(Strict):
+    """The model that is fine-tuned."""
+
+    name: str = Field(description="name on the hub or local folder of any causal language model")
+    revision: str | None = Field(default=None, description="commit, tag or branch to pin")
+    from_scratch: bool = Field(
+        default=False,
+        description="random weights of the same shape, as the paper's code had by accident",
+    )
+
+
+class ControlTokenArgs(Strict):
+    """How the new embedding rows start and learn (FACTS: their own, larger rate teaches them faster)."""
+
+    learning_rate: float = Field(default=3e-2, gt=0.0, description="learning rate of the new rows")
+    initialisation: Literal["words", "mean"] = Field(
+        default="words",
+        description="words: mean embedding of the attribute's words for the label; "
+        "mean: mean of all embeddings plus small noise",
+    )
+
+
+class OptimisationArgs(Strict):
+    """How the weights are moved."""
+
+    learning_rate: float = Field(gt=0.0, description="peak learning rate of the model's weights")
+    batch_sentences: int = Field(
+        default=16, ge=1, description="sentences per process and forward pass"
+    )
+    gradient_accumulation_steps: int = Field(
+        default=1, ge=1, description="forward passes per optimiser step"
+    )
+    epochs: float = Field(default=1.0, gt=0.0, description="passes over the training sentences")
+    max_steps: int | None = Field(
+        default=None, ge=1, description="optimiser steps; where set, epochs is ignored"
+    )
+    max_sentences: int | None = Field(
+        default=None, ge=1, description="train on this many sentences, drawn by the seed; null: all"
+    )
+    weight_decay: float = Field(default=0.1, ge=0.0, description="AdamW weight decay")
+    warmup_ratio: Rate = Field(
+        default=0.01, description="share of the steps in which the rate rises"
+    )
+    lr_scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = Field(
+        default="cosine", description="how the rate falls"
+    )
+    max_grad_norm: float = Field(
+        default=1.0, gt=0.0, description="gradient norm above which it is clipped"
+    )
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
+        default="auto", description="auto: bf16 where the device computes it natively, else fp32"
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="less memory for about a third more time"
+    )
+
+
+class CheckpointArgs(Strict):
+    """What is saved and measured on the way."""
+
+    every_steps: int | None = Field(
+        default=None, ge=1, description="optimiser steps between checkpoints; null: the end only"
+    )
+    keep: int | None = Field(
+        default=None, ge=1, description="checkpoints kept, the newest; null: all of them"
+    )
+    evaluation_sentences: int = Field(
+        default=200,
+        ge=0,
+        description="validation sentences for loss and control AUC at each checkpoint; 0: none",
+    )
+
+
+class TrainingArgs(Strict):
+    """Stage 2: labelled sentences → a model that follows control tokens."""
+
+    output: Path = Field(description="folder of the finished model")
+    dataset: Path = Field(description="folder made by main_dataset_create.py")
+    model: BaseModelArgs = Field(description="the model that is fine-tuned")
+    condition_on: tuple[str, ...] = Field(
+        description="attributes whose tokens stand before the sentences; [] trains M-B"
+    )
+    token_dropout: dict[str, Rate] = Field(
+        default_factory=dict,
+        description="per attribute, the share of sentences in which its token is left out",
+    )
+    control_tokens: ControlTokenArgs = Field(
+        default=ControlTokenArgs(), description="how the tokens' embeddings start and learn"
+    )
+    optimisation: OptimisationArgs = Field(description="how the weights are moved")
+    checkpoints: CheckpointArgs = Field(
+        default=CheckpointArgs(), description="what is saved and measured on the way"
+    )
+    seed: int = Field(default=0, ge=0, description="seed of data order, dropout and new rows")
+    device: str = Field(default="auto", description="auto, cpu, cuda or mps")
+    report_to: tuple[str, ...] = Field(
+        default=(), description="the Trainer's trackers (tensorboard, wandb, …); none by default"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TrainingArgs:
+        if len(set(self.condition_on)) != len(self.condition_on):
+            raise ValueError(f"condition_on names an attribute twice: {list(self.condition_on)}")
+        for name in self.token_dropout:
+            if name not in self.condition_on:
+                raise ValueError(
+                    f"token_dropout names {name!r}, which is not in condition_on {list(self.condition_on)}"
+                )
+        return self

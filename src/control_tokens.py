@@ -1,0 +1,298 @@
+"""Control tokens: the only place that renders, encodes, embeds or bans them.
+
+A control token is a condition, not a target. A training sentence is the token sequence
+
+    start  <|label|> …  text …  end-of-text
+           └ condition ┘ └──── targets ────┘
+
+with a loss on the targets only. No checkpoint can write a control token: `ban` puts them into the
+generation config, so this also holds when the folder is loaded with plain transformers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import nn
+from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from src.attributes.attribute import Attribute
+from src.errors import ArtifactError, UnavailableError, UserError
+from src.runtime import keyed_hash
+
+Attributes = Mapping[str, Attribute]
+Placement = Literal["after_prompt", "before_prompt"]
+CONTROL_ROWS = "control_rows"
+
+
+def control_token(label: str) -> str:
+    """The token of a label: `<|label|>`."""
+    return f"<|{label}|>"
+
+
+def control_tokens_of(attributes: Attributes) -> list[str]:
+    """Every control token of the attributes, in their order."""
+    return [control_token(label) for attribute in attributes.values() for label in attribute.labels]
+
+
+def render(text: str, labels: Mapping[str, str], attributes: Attributes) -> str:
+    """The sentence as a person would read it: its control tokens, in the attributes' order, then the text.
+
+    Args:
+        text: the raw sentence.
+        labels: attribute → label; attributes that are missing get no token.
+        attributes: fixes the order.
+    """
+    chosen = [labels[name] for name in attributes if name in labels]
+    return "".join(control_token(label) for label in chosen) + text
+
+
+# ---------------------------------------------------------------------------------------- tokenizer
+
+
+def load_tokenizer(
+    name: str, attributes: Attributes | None = None, revision: str | None = None
+) -> PreTrainedTokenizerBase:
+    """Load a tokenizer and give it the attributes' control tokens and a padding token.
+
+    Args:
+        name: name on the hub or local folder.
+        attributes: their control tokens are added as special tokens where they are missing.
+        revision: commit, tag or branch of a hub repository.
+
+    Raises:
+        UnavailableError: it is neither a folder nor to be had from the hub.
+        UserError: it has no end-of-text token.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+    except (OSError, ValueError) as error:
+        raise UnavailableError(
+            f"tokenizer {name!r} could not be loaded from a local folder or the hub "
+            f"({str(error).strip().splitlines()[0]})",
+            fix="check the name and the connection, or set a local folder",
+        ) from error
+    if tokenizer.eos_token_id is None:
+        raise UserError(
+            f"tokenizer {name!r} has no end-of-text token", fix="choose another tokenizer"
+        )
+    tokenizer.add_special_tokens(
+        {"additional_special_tokens": control_tokens_of(attributes or {})},
+        replace_extra_special_tokens=False,
+    )
+    if tokenizer.pad_token_id is None:
+        # Padding is always masked, so it needs no embedding of its own.
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Hex sha256 of what decides about ids: the vocabulary, the merges and the special tokens.
+
+    Padding and truncation are left out: calls change them.
+    """
+    described = json.loads(tokenizer.backend_tokenizer.to_str())
+    described.pop("padding", None)
+    described.pop("truncation", None)
+    described["end_of_text"] = tokenizer.eos_token_id
+    described["start"] = start_id(tokenizer)
+    text = json.dumps(described, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, fingerprint: str, made_by: str) -> None:
+    """Raises ArtifactError where a tokenizer is not the one that `made_by` was made with."""
+    found = tokenizer_fingerprint(tokenizer)
+    if found != fingerprint:
+        raise ArtifactError(
+            f"the tokenizer differs from the one that {made_by} was made with",
+            got=found[:12],
+            allowed=fingerprint[:12],
+            fix="use the same base model and attributes in every stage",
+        )
+
+
+def start_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """What every sequence starts with: the beginning-of-text token, or end-of-text where there is none."""
+    has_own = tokenizer.bos_token_id is not None
+    return tokenizer.bos_token_id if has_own else tokenizer.eos_token_id
+
+
+def control_ids(tokenizer: PreTrainedTokenizerBase, attributes: Attributes) -> list[int]:
+    """Ids of every control token of the attributes.
+
+    Raises:
+        ArtifactError: the tokenizer lacks one of them.
+    """
+    return _ids_of(tokenizer, control_tokens_of(attributes))
+
+
+def condition_ids(
+    tokenizer: PreTrainedTokenizerBase, labels: Mapping[str, str], attributes: Attributes
+) -> list[int]:
+    """Ids of the control tokens of some labels, in the attributes' order."""
+    return _ids_of(
+        tokenizer, [control_token(labels[name]) for name in attributes if name in labels]
+    )
+
+
+def _ids_of(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[str]) -> list[int]:
+    special = set(tokenizer.all_special_tokens)
+    missing = [token for token in tokens if token not in special]
+    if missing:
+        raise ArtifactError(
+            f"the tokenizer has no control token {', '.join(missing)}",
+            fix="load it with the attributes of the data set",
+        )
+    return list(tokenizer.convert_tokens_to_ids(list(tokens)))
+
+
+# ----------------------------------------------------------------------------------------- encoding
+
+
+def text_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """Ids of raw texts. A text that spells a special token stays text: data cannot forge a condition."""
+    if not texts:
+        return []
+    return tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+
+def sentence_length(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text with its end-of-text token, without start and control tokens."""
+    return [len(ids) + 1 for ids in text_ids(tokenizer, texts)]
+
+
+def encode_sentence(
+    tokenizer: PreTrainedTokenizerBase,
+    text: Sequence[int],
+    labels: Mapping[str, str],
+    attributes: Attributes,
+) -> tuple[list[int], int]:
+    """A training sentence.
+
+    Args:
+        text: the sentence's ids, from `text_ids`.
+        labels: the labels whose tokens stand before it; {} for an untagged sentence.
+
+    Returns:
+        The ids `start, control tokens, text, end-of-text`, and how many at the front are condition: they
+        are never targets.
+    """
+    front = [start_id(tokenizer), *condition_ids(tokenizer, labels, attributes)]
+    return [*front, *text, tokenizer.eos_token_id], len(front)
+
+
+def encode_prompt(
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    condition: Mapping[str, str],
+    attributes: Attributes,
+    placement: Placement,
+) -> list[int]:
+    """What the model is given before it writes; an empty prompt leaves start and control tokens.
+
+    Args:
+        placement: `after_prompt` (the paper's): start, prompt, control tokens; `before_prompt`: start,
+            control tokens, prompt.
+    """
+    tokens = condition_ids(tokenizer, condition, attributes)
+    ids = text_ids(tokenizer, [prompt])[0] if prompt else []
+    front = [start_id(tokenizer)]
+    return front + (ids + tokens if placement == "after_prompt" else tokens + ids)
+
+
+def ban(generation: GenerationConfig, ids: Iterable[int]) -> None:
+    """Keep tokens from ever being written by `generate`, in this checkpoint and whoever loads it."""
+    generation.suppress_tokens = sorted({*(generation.suppress_tokens or ()), *ids})
+
+
+# ---------------------------------------------------------------------------------------- embedding
+
+
+def initialise_rows(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    attributes: Attributes,
+    *,
+    from_words: bool,
+    seed: int,
+) -> None:
+    """Give every control token a row in the embedding and a start value.
+
+    A row starts from the mean embedding of the attribute's words for its label; without words, from the
+    mean of all rows plus noise of a tenth of their spread (equal rows could not be told apart).
+
+    Args:
+        model: changed in place; its embedding grows where the tokenizer outgrew it.
+        from_words: False ignores the words.
+        seed: seed of the noise, drawn per label from a generator of its own.
+    """
+    # Only the base model's own rows count for the mean: rows beyond them hold nothing yet.
+    known = min(
+        model.get_input_embeddings().weight.shape[0], min(control_ids(tokenizer, attributes))
+    )
+    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    weight = model.get_input_embeddings().weight
+    with torch.no_grad():
+        mean, spread = weight[:known].mean(0), weight[:known].std(0)
+        for attribute in attributes.values():
+            for label in attribute.labels:
+                row = _ids_of(tokenizer, [control_token(label)])[0]
+                words = attribute.words.get(label, ()) if from_words else ()
+                if words:
+                    # With and without the space: inside a text and at its start.
+                    forms = [form for word in words for form in (word, " " + word)]
+                    ids = [i for ids in text_ids(tokenizer, forms) for i in ids]
+                    weight[row] = weight[ids].mean(0)
+                else:
+                    generator = torch.Generator().manual_seed(keyed_hash(seed, "row", label) >> 1)
+                    noise = torch.randn(mean.shape, generator=generator).to(mean)
+                    weight[row] = mean + 0.1 * spread * noise
+
+
+def train_rows_apart(model: PreTrainedModel, ids: Sequence[int]) -> nn.Parameter:
+    """Make the control tokens' rows a parameter of their own, so that they can learn at their own rate.
+
+    The embedding reads control tokens from the new parameter `control_rows` of shape
+    [len(ids), hidden]; the table below keeps a mirror that `state_dict` refreshes and `load_state_dict`
+    reads, so that every saved checkpoint is a plain Hugging Face one, tied output head included.
+
+    Returns:
+        The new parameter.
+    """
+    embedding = model.get_input_embeddings()
+    row_ids = torch.tensor(list(ids), dtype=torch.long, device=embedding.weight.device)
+    rows = nn.Parameter(embedding.weight.detach()[row_ids].clone())
+    embedding.register_parameter(CONTROL_ROWS, rows)
+    slot = torch.full((embedding.weight.shape[0],), -1, dtype=torch.long, device=row_ids.device)
+    slot[row_ids] = torch.arange(len(row_ids), device=row_ids.device)
+    embedding.register_buffer("control_slot", slot, persistent=False)
+    # Some embeddings (Gemma's) scale what they read; the rows are stored unscaled, as in the table.
+    scale = getattr(embedding, "embed_scale", 1.0)
+
+    def read_rows(module: nn.Module, args: tuple, output: torch.Tensor) -> torch.Tensor:
+        slots = module.control_slot[args[0]]
+        found = nn.functional.embedding(slots.clamp(min=0), module.control_rows) * scale
+        return torch.where((slots >= 0).unsqueeze(-1), found.to(output.dtype), output)
+
+    def merge(module: nn.Module, state: dict, prefix: str, _: object) -> None:
+        with torch.no_grad():
+            module.weight[row_ids.to(module.weight.device)] = module.control_rows.to(
+                module.weight.dtype
+            )
+        state.pop(prefix + CONTROL_ROWS, None)
+
+    def split(module: nn.Module, state: dict, prefix: str, *_: object) -> None:
+        table = state.get(prefix + "weight")
+        if table is not None and prefix + CONTROL_ROWS not in state:
+            state[prefix + CONTROL_ROWS] = table[row_ids.to(table.device)].clone()
+
+    embedding.register_forward_hook(read_rows)
+    embedding.register_state_dict_post_hook(merge)
+    embedding.register_load_state_dict_pre_hook(split)
+    return rows

@@ -1,0 +1,136 @@
+"""Seeds, device, process rank, logging and progress: what a run needs from its surroundings.
+
+Imports neither torch nor transformers at the top, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import random
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+
+
+def keyed_hash(seed: int, purpose: str, item_id: str) -> int:
+    """A 64-bit number that depends on nothing but its arguments.
+
+    Random choices made with it are the same for one worker or a thousand, on any machine, in any
+    order (the document sample, the untagged share, the split, token dropout, sampling seeds).
+
+    Args:
+        seed: the run's seed.
+        purpose: names the choice, so that two choices about one item are independent.
+        item_id: names the item.
+
+    Returns:
+        An integer in [0, 2**64).
+    """
+    key = f"{seed}\x1f{purpose}\x1f{item_id}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big")
+
+
+def keyed_uniform(seed: int, purpose: str, item_id: str) -> float:
+    """`keyed_hash` as a number in [0, 1), with the 53 bits that a float holds."""
+    return (keyed_hash(seed, purpose, item_id) >> 11) * 2.0**-53
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators that libraries use on their own (dropout, data loaders)."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def pick_device(wanted: str = "auto") -> torch.device:
+    """The device to compute on: `auto` takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises:
+        UserError: the device asked for is not there.
+    """
+    import torch
+
+    from src.errors import UserError
+
+    have = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if wanted == "auto":
+        wanted = next(name for name in ("cuda", "mps", "cpu") if have[name])
+    kind = wanted.split(":")[0]
+    if not have.get(kind, False):
+        raise UserError(
+            "device not available",
+            got=wanted,
+            allowed=", ".join(["auto", *(name for name, there in have.items() if there)]),
+        )
+    return torch.device(wanted)
+
+
+def process_rank() -> int:
+    """Rank of this process under `torchrun` or `accelerate launch`; 0 for a single process."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    """Number of processes under `torchrun` or `accelerate launch`; 1 for a single process."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_main_process() -> bool:
+    """Whether this is the one process that writes and speaks."""
+    return process_rank() == 0
+
+
+def configure_logging(debug: bool = False) -> None:
+    """Progress goes to stderr by `logging`; stdout is kept for the final result.
+
+    Only the main process speaks below WARNING. Libraries are quieted: their INFO is not the user's.
+    """
+    level = logging.DEBUG if debug else logging.INFO
+    logging.basicConfig(
+        level=level if is_main_process() else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stderr,
+        force=True,
+    )
+    if not debug:
+        for noisy in (
+            "httpx",
+            "httpcore",
+            "urllib3",
+            "fsspec",
+            "filelock",
+            "datasets",
+            "matplotlib",
+        ):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def progress(
+    items: Iterable[T] | None = None, *, what: str, total: int | None = None, unit: str = "it"
+) -> tqdm[T]:
+    """A progress bar on stderr, silent when stderr is not a terminal or in a side process."""
+    return tqdm(
+        items,
+        desc=what,
+        total=total,
+        unit=unit,
+        dynamic_ncols=True,
+        disable=not (sys.stderr.isatty() and is_main_process()),
+    )
