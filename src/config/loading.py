@@ -42,7 +42,7 @@ def load_args(model: type[Args], file: str | Path, overrides: Sequence[str] = ()
         args = model.model_validate_json(json.dumps(tree.value), strict=True)
     except ValidationError as error:
         # Of a file that could not be read, every key is missing; saying so would hide the reason.
-        if tree.value:
+        if tree.value or not problems:
             problems += describe_problems(error, model, tree)
     if problems:
         raise ArgsError(problems)
@@ -130,33 +130,40 @@ def _apply_override(tree: Tree, override: str) -> None:
     if not separator or not name:
         tree.problems.append(f"command line: {override!r} is not of the form key.sub=value")
         return
-    place = Place("command line")
     parsed = parse_yaml(text, f"command line, {name}")
     tree.problems.extend(parsed.problems)
-    keys = name.split(".")
-    here = tree.value
-    path: tuple[str | int, ...] = ()
+    try:
+        path = _set(tree, name.split("."), parsed.value)
+    except LookupError as error:
+        tree.problems.append(f"command line: {override}: {error.args[0]}")
+        return
+    for below in [p for p in tree.places if p[: len(path)] == path] + [path]:
+        tree.places[below] = Place("command line")
+
+
+def _set(tree: Tree, keys: list[str], value: Any) -> tuple[str | int, ...]:
+    """Set a value by its dotted key, making sections on the way; returns its path."""
+    if not isinstance(tree.value, dict):
+        tree.value = {}
+    here, path = tree.value, ()
     for position, key in enumerate(keys):
-        last = position == len(keys) - 1
-        if isinstance(here, list):
-            if not (key.isdecimal() and int(key) < len(here)):
-                what = f"{'.'.join(keys[:position])} is a list of {len(here)}, {key!r} is not a place in it"
-                tree.problems.append(f"command line: {override}: {what}")
-                return
-            index: str | int = int(key)
-        elif isinstance(here, dict):
-            index = key
-        else:
-            what = f"{'.'.join(keys[:position])} is {here!r} and holds no keys"
-            tree.problems.append(f"command line: {override}: {what}")
-            return
+        index = _index(here, key, ".".join(keys[:position]))
         path = (*path, index)
-        if last:
-            here[index] = parsed.value
+        if position == len(keys) - 1:
+            here[index] = value
         else:
             if isinstance(here, dict) and here.get(index) is None:
                 here[index] = {}
+                tree.places[path] = Place("command line")
             here = here[index]
-        tree.places[path] = place
-    for below in [p for p in tree.places if p[: len(path)] == path]:
-        tree.places[below] = place
+    return path
+
+
+def _index(holder: Any, key: str, holder_name: str) -> str | int:
+    if isinstance(holder, dict):
+        return key
+    if not isinstance(holder, list):
+        raise LookupError(f"{holder_name} is {holder!r} and holds no keys")
+    if not (key.isdecimal() and int(key) < len(holder)):
+        raise LookupError(f"{holder_name} is a list of {len(holder)}, {key!r} is not a place in it")
+    return int(key)

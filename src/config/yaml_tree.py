@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 MAX_DEPTH = 50
+TAG = "tag:yaml.org,2002:"
 Path = tuple[str | int, ...]
 
 
@@ -34,7 +35,7 @@ for _tag, _pattern, _first in (
     ),
 ):
     _CoreSchemaLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}",
+        f"{TAG}{_tag}",
         re.compile(rf"^(?:{_pattern})$"),
         [*_first.replace("\0", ""), ""],
     )
@@ -102,11 +103,14 @@ def _value(node: yaml.Node, path: Path, file: str, tree: Tree) -> Any:
     if len(path) > MAX_DEPTH:
         tree.problems.append(f"{tree.places[path]}: nested deeper than {MAX_DEPTH}")
         return None
+    if node.tag.removeprefix(TAG) not in ("map", "seq", "null", "bool", "int", "float", "str"):
+        tree.problems.append(f"{file}:{node.start_mark.line + 1}: tag {node.tag} is not read")
+        return None
     if isinstance(node, yaml.MappingNode):
         return dict(_items(node, path, file, tree))
     if isinstance(node, yaml.SequenceNode):
         return [_value(child, (*path, i), file, tree) for i, child in enumerate(node.value)]
-    return _scalar(node, file, tree)
+    return _scalar(node)
 
 
 def _items(node: yaml.MappingNode, path: Path, file: str, tree: Tree) -> Iterator[tuple[str, Any]]:
@@ -128,8 +132,8 @@ def _items(node: yaml.MappingNode, path: Path, file: str, tree: Tree) -> Iterato
         yield key, _value(value_node, (*path, key), file, tree)
 
 
-def _scalar(node: yaml.Node, file: str, tree: Tree) -> Any:
-    tag, text = node.tag.removeprefix("tag:yaml.org,2002:"), node.value
+def _scalar(node: yaml.Node) -> Any:
+    tag, text = node.tag.removeprefix(TAG), node.value
     if tag == "null":
         return None
     if tag == "bool":
@@ -137,14 +141,6 @@ def _scalar(node: yaml.Node, file: str, tree: Tree) -> Any:
     if tag == "int":
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
     if tag == "float":
-        return float(
-            text.replace(".inf", "inf")
-            .replace(".Inf", "inf")
-            .replace(".INF", "inf")
-            .replace(".nan", "nan")
-            .replace(".NaN", "nan")
-            .replace(".NAN", "nan")
-        )
-    if tag != "str":
-        tree.problems.append(f"{file}:{node.start_mark.line + 1}: tag {node.tag} is not read")
+        # YAML writes .inf and .nan, Python inf and nan; 1.5 keeps its dot.
+        return float(re.sub(r"\.(?=[in])", "", text.lower()))
     return text

@@ -1,0 +1,191 @@
+"""Run folders: published in one step, resumed with the same args, refused with others."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.artifacts import (
+    Run,
+    check_disk_space,
+    differences,
+    file_sha256,
+    json_sha256,
+    read_manifest,
+    write_json_atomically,
+)
+from src.errors import ArtifactError, UnavailableError
+
+ARGS = {"seed": 1, "nested": {"a": [1, 2]}}
+
+
+def finish(folder, args=ARGS, text="hello", **flags):
+    with Run(folder, "dataset", args, **flags) as run:
+        if run.status != "done":
+            (run.partial / "sub").mkdir(exist_ok=True)
+            (run.partial / "sub" / "rows.txt").write_text(text)
+            run.publish(rows=3)
+    return run
+
+
+def test_a_finished_run_has_a_manifest_that_describes_every_file(tmp_path):
+    finish(tmp_path / "run")
+    manifest = read_manifest(tmp_path / "run", "dataset")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run"]
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["manifest.json", "sub"]
+    assert manifest["files"] == {
+        "sub/rows.txt": {"bytes": 5, "sha256": file_sha256(tmp_path / "run/sub/rows.txt")}
+    }
+    assert manifest["args"] == ARGS
+    assert manifest["rows"] == 3
+    assert manifest["packages"]["torch"].startswith("2.")
+
+
+def test_the_same_args_find_it_done_and_equal_runs_have_equal_manifests(tmp_path):
+    finish(tmp_path / "a")
+    finish(tmp_path / "b")
+    before = (tmp_path / "a/manifest.json").read_bytes()
+    assert before == (tmp_path / "b/manifest.json").read_bytes()
+    assert finish(tmp_path / "a", text="other").status == "done"
+    assert (tmp_path / "a/manifest.json").read_bytes() == before
+
+
+def test_other_args_are_refused_with_the_differences_until_overwrite(tmp_path):
+    finish(tmp_path / "run")
+    other = {"seed": 2, "nested": {"a": [1, 2], "b": None}}
+    with pytest.raises(ArtifactError) as raised:
+        finish(tmp_path / "run", other)
+    assert "seed: was 1, now 2" in str(raised.value)
+    assert "nested.b: was not set, now None" in str(raised.value)
+    assert read_manifest(tmp_path / "run", "dataset")["args"] == ARGS
+    finish(tmp_path / "run", other, overwrite=True)
+    assert read_manifest(tmp_path / "run", "dataset")["args"] == other
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_unfinished_run_is_resumed_with_equal_args_only(tmp_path):
+    with Run(tmp_path / "run", "dataset", ARGS) as run:
+        (run.partial / "half.txt").write_text("x")
+    with pytest.raises(ArtifactError, match="unfinished"):
+        read_manifest(tmp_path / "run", "dataset")
+    with (
+        pytest.raises(ArtifactError, match="other args"),
+        Run(tmp_path / "run", "dataset", {"seed": 9}),
+    ):
+        pass
+    with Run(tmp_path / "run", "dataset", ARGS) as run:
+        assert run.status == "resumed"
+        assert (run.partial / "half.txt").exists()
+    with Run(tmp_path / "run", "dataset", {"seed": 9}, overwrite=True) as run:
+        assert run.status == "fresh"
+        assert not (run.partial / "half.txt").exists()
+
+
+@pytest.mark.parametrize("moment", ["_describe_files", "_give_final_name"])
+def test_a_run_killed_while_publishing_is_published_by_the_same_command(tmp_path, moment):
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from src.artifacts import Run\n"
+        f"Run.{moment} = lambda self: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "with Run(Path(sys.argv[1]), 'dataset', {'seed': 1, 'nested': {'a': [1, 2]}}) as run:\n"
+        "    (run.partial / 'sub').mkdir()\n"
+        "    (run.partial / 'sub' / 'rows.txt').write_text('hello')\n"
+        "    run.publish(rows=3)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "run")], cwd=Path.cwd())
+    assert killed.returncode == -signal.SIGKILL
+    assert [p.name for p in tmp_path.iterdir()] == ["run.partial"]
+    finish(tmp_path / "run")
+    finish(tmp_path / "undisturbed")
+    for name in ("manifest.json", "sub/rows.txt"):
+        assert (tmp_path / "run" / name).read_bytes() == (
+            tmp_path / "undisturbed" / name
+        ).read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "undisturbed"]
+
+
+def test_two_runs_on_one_output_do_not_mix(tmp_path):
+    with (
+        Run(tmp_path / "run", "dataset", ARGS),
+        pytest.raises(ArtifactError, match="another run is writing"),
+        Run(tmp_path / "run", "dataset", ARGS),
+    ):
+        pass
+    assert finish(tmp_path / "run").status == "done"
+
+
+@pytest.mark.parametrize(
+    "spoil,part",
+    [
+        (lambda run: (run / "sub/rows.txt").write_text("hallo"), "sub/rows.txt: changed"),
+        (lambda run: (run / "sub/rows.txt").unlink(), "sub/rows.txt: missing"),
+        (lambda run: (run / "manifest.json").write_text("{"), "cannot be read"),
+        (lambda run: (run / "manifest.json").write_text("[]"), "cannot be read"),
+        (lambda run: (run / "manifest.json").unlink(), "unfinished"),
+    ],
+)
+def test_a_changed_run_is_refused(tmp_path, spoil, part):
+    finish(tmp_path / "run")
+    spoil(tmp_path / "run")
+    with pytest.raises(ArtifactError, match=part):
+        read_manifest(tmp_path / "run", "dataset")
+
+
+def test_another_stage_or_no_run_is_refused_with_the_command_that_makes_it(tmp_path):
+    finish(tmp_path / "run")
+    with pytest.raises(ArtifactError, match="another stage"):
+        read_manifest(tmp_path / "run", "training")
+    with pytest.raises(ArtifactError, match=r"does not exist.*main_train\.py"):
+        read_manifest(tmp_path / "none", "training")
+    with pytest.raises(ArtifactError, match="main_dataset_create"):
+        read_manifest(tmp_path / "none", "dataset")
+
+
+def test_a_folder_that_is_no_run_is_never_overwritten_silently(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("years of work")
+    with pytest.raises(ArtifactError, match="not a finished run"):
+        finish(tmp_path / "mine")
+    assert (tmp_path / "mine/thesis.txt").read_text() == "years of work"
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnavailableError, match="cannot be written"):
+        finish(tmp_path / "file" / "run")
+
+
+def test_numbers_that_json_does_not_know_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json_atomically(tmp_path / "x.json", {"a": float("nan")})
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_disk_space_is_checked_before_the_work(tmp_path):
+    check_disk_space(tmp_path / "not" / "yet" / "there", 1)
+    with pytest.raises(UnavailableError, match="not enough disk space"):
+        check_disk_space(tmp_path, 10**18)
+
+
+def test_hashes_and_differences():
+    assert json_sha256({"b": 1, "a": 2}) == json_sha256(json.loads('{"a": 2, "b": 1}'))
+    assert json_sha256({"a": 1}) != json_sha256({"a": 1.5})
+    assert differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}}) == ["b.c: was 2, now 3"]
+    assert differences([1, 2], [1, 2]) == []
+
+
+def test_the_side_processes_of_a_distributed_run_write_nothing(tmp_path):
+    with Run(tmp_path / "run", "training", ARGS) as lead:
+        with Run(tmp_path / "run", "training", ARGS, lead=False) as side:
+            assert side.status == "fresh"
+            side.publish()
+        assert lead.partial.exists()
+        lead.publish()
+    with Run(tmp_path / "run", "training", ARGS, lead=False) as side:
+        assert side.status == "done"
+    assert os.listdir(tmp_path) == ["run"]

@@ -1,0 +1,67 @@
+"""Keyed hashes decide the same on any machine, in any order."""
+
+import io
+import logging
+import sys
+
+import pytest
+
+from src.errors import ArgsError, ScorerError, UserError
+from src.runtime import configure_logging, keyed_hash, keyed_uniform, pick_device, progress
+
+
+def test_keyed_hashes_are_golden():
+    # A changed value would change every data set, split and sample that was ever made.
+    assert keyed_hash(0, "sample", "doc-1") == 2228047847083763061
+    assert keyed_hash(0, "sample", "doc-2") != keyed_hash(0, "sample", "doc-1")
+    assert keyed_hash(1, "sample", "doc-1") != keyed_hash(0, "sample", "doc-1")
+    assert keyed_hash(0, "split", "doc-1") != keyed_hash(0, "sample", "doc-1")
+    assert keyed_hash(0, "a", "b\x1fc") == keyed_hash(0, "a", "b\x1fc")
+    assert 0 <= keyed_hash(0, "x", "\ud800") < 2**64
+
+
+def test_keyed_uniforms_are_uniform_and_independent_by_purpose():
+    first = [keyed_uniform(3, "a", str(i)) for i in range(20_000)]
+    second = [keyed_uniform(3, "b", str(i)) for i in range(20_000)]
+    assert all(0 <= u < 1 for u in first)
+    for share in (0.01, 0.25, 0.5, 0.9):
+        found = sum(u < share for u in first) / len(first)
+        assert abs(found - share) < 4 * (share * (1 - share) / len(first)) ** 0.5
+    both = sum(u < 0.5 and v < 0.5 for u, v in zip(first, second, strict=True)) / len(first)
+    assert abs(both - 0.25) < 0.013
+
+
+def test_devices_that_are_not_there_are_refused():
+    assert pick_device("cpu").type == "cpu"
+    assert pick_device("auto").type in ("cpu", "cuda", "mps")
+    with pytest.raises(UserError, match=r"quantum.*allowed: auto, cpu"):
+        pick_device("quantum")
+
+
+def test_no_progress_bar_without_a_terminal(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert list(progress(range(3), what="x")) == [0, 1, 2]
+    assert stream.getvalue() == ""
+
+
+def test_side_processes_are_silent_below_warnings(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    configure_logging()
+    assert not logging.getLogger().isEnabledFor(logging.INFO)
+    monkeypatch.setenv("RANK", "0")
+    configure_logging()
+    assert logging.getLogger().isEnabledFor(logging.INFO)
+
+
+def test_errors_say_what_got_allowed_fix_and_survive_process_borders():
+    import pickle
+
+    error = UserError("bad share", got=2.0, allowed="0 to 1", fix="set sample_fraction")
+    assert str(error) == "bad share; got 2.0; allowed: 0 to 1; set sample_fraction"
+    copied = pickle.loads(pickle.dumps(error))
+    assert (type(copied), str(copied)) == (UserError, str(error))
+    several = pickle.loads(pickle.dumps(ArgsError(["a", "b"])))
+    assert several.problems == ["a", "b"]
+    assert "2 problems" in str(several)
+    assert (error.exit_code, ScorerError("x").exit_code) == (2, 1)
