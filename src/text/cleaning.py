@@ -31,13 +31,18 @@ def _clean_paper(text: str) -> str:
 
 
 def _clean_gentle(text: str) -> str:
-    text = " ".join(text.split())
+    text = _collapse(text)
     if not text.isprintable():
-        text = "".join(char for char in text if unicodedata.category(char) not in _INVISIBLE)
+        seen = (char for char in text if unicodedata.category(char) not in _INVISIBLE)
+        text = _collapse("".join(seen))
     text = unicodedata.normalize("NFC", text)
     if "://" in text or "www." in text.lower():
-        text = " ".join(_LINK.sub("", text).split())
+        text = _collapse(_LINK.sub("", text))
     return text
+
+
+def _collapse(text: str) -> str:
+    return " ".join(text.split())
 
 
 _CLEANINGS: dict[str, Callable[[str], str]] = {"paper": _clean_paper, "gentle": _clean_gentle}

@@ -128,6 +128,7 @@ def test_gentle_keeps_letters_punctuation_and_accents(text: str) -> None:
         ("e\u200b\u0301", "é"),
         ("see http://a.b/c, WWW.x.org and awww.so", "see and awww.so"),
         ("w\u200bww.x.org", ""),
+        ("\u200b a \ufeff b \u200b", "a b"),
         ("a // b: c", "a // b: c"),
         ("\x00\x07\ud800\ue000", ""),
     ],
