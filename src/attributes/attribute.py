@@ -1,0 +1,242 @@
+"""An attribute: one score, cut by edges into ordered labels (design section 5)."""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from src.config.attributes import AttributeArgs, ScorerArgs, check_attributes
+from src.errors import ArtifactError, DataError, ScorerError, UserError
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """What a sentence is conditioned on, with its edges known.
+
+    Attributes:
+        name: of the attribute.
+        labels: ordered from low score to high.
+        edges: one fewer than labels, rising; a score <= an edge takes the lower label.
+        desired: the label that counts as aligned where nothing is asked for.
+        scorer: what turns a text into its score.
+        exclude_within: sentences with a score nearer than this to an edge are left out of the data.
+        words: per label, words that mean it.
+        judge: a second scorer, never used for labelling.
+        quantiles: the shares of sentences that the edges were computed from; None if they were given.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    edges: tuple[float, ...]
+    desired: str
+    scorer: ScorerArgs
+    exclude_within: float = 0.0
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    judge: ScorerArgs | None = None
+    quantiles: tuple[float, ...] | None = None
+
+    def label_of(self, score: float) -> str:
+        """The label whose interval a score falls in.
+
+        Raises:
+            ScorerError: the score is NaN.
+        """
+        if math.isnan(score):
+            raise ScorerError(f"attribute {self.name}: a score is not a number", got=score)
+        return self.labels[bisect.bisect_left(self.edges, score)]
+
+    def labels_of(self, scores: np.ndarray) -> list[str]:
+        """`label_of` for every score of an array of shape [n].
+
+        Raises:
+            ScorerError: a score is NaN.
+        """
+        scores = np.asarray(scores, dtype=np.float64)
+        if np.isnan(scores).any():
+            raise ScorerError(
+                f"attribute {self.name}: {np.isnan(scores).sum()} of {len(scores)} scores are not "
+                "numbers"
+            )
+        return [self.labels[i] for i in np.searchsorted(self.edges, scores, side="left")]
+
+    def near_edge(self, score: float) -> bool:
+        """Whether the score is nearer than `exclude_within` to an edge; with 0, none is."""
+        return any(abs(score - edge) < self.exclude_within for edge in self.edges)
+
+    def opposite(self, label: str) -> str:
+        """The label at the far end from this one: with two labels, the other one.
+
+        A label in the very middle is as far from both ends: then it is the end farther from the
+        desired label, or the lowest label if that is in the middle too.
+        """
+        last = len(self.labels) - 1
+        for middle_of in (label, self.desired):
+            distance_to_low, distance_to_high = (
+                self._index(middle_of),
+                last - self._index(middle_of),
+            )
+            if distance_to_low != distance_to_high:
+                return self.labels[0 if distance_to_low > distance_to_high else last]
+        return self.labels[0]
+
+    def is_opposite_end(self, asked: str, observed: str) -> bool:
+        """Whether a sentence contradicts what was asked for: its label is at the far end from it.
+
+        Nothing contradicts a label in the very middle, such as `neutral` between `neg` and `pos`.
+        """
+        in_the_middle = 2 * self._index(asked) == len(self.labels) - 1
+        return not in_the_middle and self._index(observed) == self._index(self.opposite(asked))
+
+    def _index(self, label: str) -> int:
+        if label not in self.labels:
+            raise UserError(
+                f"attribute {self.name} has no such label",
+                got=label,
+                allowed=", ".join(self.labels),
+                fix=_suggestion(label, self.labels),
+            )
+        return self.labels.index(label)
+
+
+Attributes = Mapping[str, Attribute]
+
+
+def attributes_from_args(
+    args: Mapping[str, AttributeArgs],
+    resolved_edges: Mapping[str, Sequence[float]] | None = None,
+) -> dict[str, Attribute]:
+    """The attributes of an args file, in its order.
+
+    Args:
+        args: attribute name → args.
+        resolved_edges: attribute name → edges computed from its quantiles.
+
+    Raises:
+        DataError: an attribute has quantiles and its edges are not known, or two of them are equal.
+    """
+    attributes = {}
+    for name, one in args.items():
+        edges = one.edges
+        if edges is None:
+            edges = _edges_from_quantiles(name, one, (resolved_edges or {}).get(name))
+        attributes[name] = Attribute(
+            name=name,
+            labels=one.labels,
+            edges=edges,
+            desired=one.desired,
+            scorer=one.scorer,
+            exclude_within=one.exclude_within,
+            words=dict(one.words),
+            judge=one.judge,
+            quantiles=one.quantiles,
+        )
+    return attributes
+
+
+def _edges_from_quantiles(
+    name: str, args: AttributeArgs, resolved: Sequence[float] | None
+) -> tuple[float, ...]:
+    if resolved is None:
+        raise DataError(
+            f"attribute {name}: its edges are quantiles of the data set's scores, not known yet",
+            fix="create the data set first",
+        )
+    edges = tuple(map(float, resolved))
+    if len(edges) != len(args.labels) - 1 or any(
+        not low < high for low, high in itertools.pairwise(edges)
+    ):
+        raise DataError(
+            f"attribute {name}: the quantiles {list(args.quantiles or ())} of the scores must be "
+            f"{len(args.labels) - 1} rising edges",
+            got=list(edges),
+            fix="set other quantiles, or edges (many sentences have the same score)",
+        )
+    return edges
+
+
+def to_manifest(attributes: Attributes) -> dict[str, Any]:
+    """The attributes as JSON values, in their order; `from_manifest` gives equal ones back."""
+    return {name: _to_json(attribute) for name, attribute in attributes.items()}
+
+
+def _to_json(attribute: Attribute) -> dict[str, Any]:
+    return {
+        "labels": list(attribute.labels),
+        "edges": list(attribute.edges),
+        "quantiles": None if attribute.quantiles is None else list(attribute.quantiles),
+        "desired": attribute.desired,
+        "exclude_within": attribute.exclude_within,
+        "scorer": attribute.scorer.model_dump(mode="json"),
+        "words": {label: list(words) for label, words in attribute.words.items()},
+        "judge": None if attribute.judge is None else attribute.judge.model_dump(mode="json"),
+    }
+
+
+def from_manifest(recorded: Mapping[str, Any]) -> dict[str, Attribute]:
+    """The attributes that an earlier stage recorded with `to_manifest`.
+
+    Raises:
+        ArtifactError: what is recorded is no set of attributes.
+    """
+    args, quantiles = {}, {}
+    try:
+        for name, one in recorded.items():
+            quantiles[name] = one.get("quantiles")
+            args[name] = AttributeArgs.model_validate({**one, "quantiles": None})
+        attributes = attributes_from_args(check_attributes(args))
+    except (ValidationError, ValueError, TypeError, AttributeError) as error:
+        raise ArtifactError(
+            f"the manifest's attributes cannot be read: {error}", fix="create the data set again"
+        ) from error
+    return {
+        name: replace(
+            attribute, quantiles=None if quantiles[name] is None else tuple(quantiles[name])
+        )
+        for name, attribute in attributes.items()
+    }
+
+
+def check_condition(condition: Mapping[str, str], attributes: Attributes) -> None:
+    """Check that a condition asks for labels that there are; `{}` asks for nothing.
+
+    Raises:
+        UserError: an attribute or a label does not exist; with the nearest name that does.
+    """
+    for name, label in condition.items():
+        if name not in attributes:
+            raise UserError(
+                "a condition asks for an attribute that the data set does not have",
+                got=name,
+                allowed=", ".join(attributes) or "none",
+                fix=_suggestion(name, attributes),
+            )
+        if label not in attributes[name].labels:
+            raise UserError(
+                f"a condition asks attribute {name} for a label that it does not have",
+                got=label,
+                allowed=", ".join(attributes[name].labels),
+                fix=_suggestion(label, attributes[name].labels),
+            )
+
+
+def _suggestion(got: object, allowed: Sequence[str] | Mapping[str, Any]) -> str | None:
+    near = difflib.get_close_matches(str(got), list(allowed), n=1)
+    return f"Did you mean {near[0]!r}?" if near else None
+
+
+def target_labels(condition: Mapping[str, str], attributes: Attributes) -> dict[str, str]:
+    """Per attribute, the label that counts as aligned: what is asked for, else the desired one.
+
+    Raises:
+        UserError: the condition asks for what does not exist.
+    """
+    check_condition(condition, attributes)
+    return {name: condition.get(name, one.desired) for name, one in attributes.items()}
