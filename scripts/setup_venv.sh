@@ -26,9 +26,9 @@ supported='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 
 # Prints the first suitable interpreter. A name on PATH may be a launcher that leads nowhere: try it.
 find_python() {
-    local name version found=""
-    # shellcheck disable=SC2086  # without PYTHON: a list of names
-    for name in "${PYTHON:-python3}" ${PYTHON:-python3.14 python3.13 python3.12 python3.11}; do
+    local name version found="" names=(python3 python3.14 python3.13 python3.12 python3.11)
+    [[ -z "${PYTHON:-}" ]] || names=("$PYTHON")
+    for name in "${names[@]}"; do
         version="$("$name" -c 'import platform; print(platform.python_version())' 2>&1)" ||
             version="not there"
         if "$name" -c "$supported" 2>/dev/null; then

@@ -1,0 +1,76 @@
+"""The requirement files: exact, whole, and naming all that the code imports."""
+
+import ast
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[3]
+BASE, TESTS = ROOT / "requirements.txt", ROOT / "tests" / "requirements.txt"
+DIRECT_UNTIL = "# what the packages above need themselves"
+
+
+def pins(path, direct_only=False):
+    text = path.read_text(encoding="utf-8")
+    if direct_only:
+        text = text.split(DIRECT_UNTIL)[0]
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    requirements = [Requirement(line) for line in lines if line]
+    return {canonicalize_name(r.name): r for r in requirements}
+
+
+@pytest.mark.parametrize("path", [BASE, TESTS], ids=["program", "tests"])
+def test_every_version_is_exact_and_installed(path):
+    for name, requirement in pins(path).items():
+        assert re.fullmatch(r"==[0-9][^*,]*", str(requirement.specifier)), name
+        if requirement.marker is None or requirement.marker.evaluate():
+            assert requirement.specifier.contains(metadata.version(name)), name
+
+
+def test_everything_needed_is_listed():
+    """NVIDIA's libraries are not: torch pins them for the builds that have them."""
+    listed = {**pins(BASE), **pins(TESTS)}
+    missing = set()
+    todo = [(name, "") for name in listed]
+    seen = set()
+    while todo:
+        name, extra = todo.pop()
+        if (name, extra) in seen or (name != "torch" and name not in listed):
+            continue
+        seen.add((name, extra))
+        for line in metadata.requires(name) or []:
+            needed = Requirement(line)
+            if needed.marker is not None and not needed.marker.evaluate({"extra": extra}):
+                continue
+            needed_name = canonicalize_name(needed.name)
+            if needed_name not in listed and name != "torch":
+                missing.add(f"{needed_name}, needed by {name}")
+            todo += [(needed_name, e) for e in ("", *needed.extras)]
+    assert not missing
+
+
+def test_every_import_is_a_direct_requirement():
+    files = [*ROOT.glob("main_*.py"), *(ROOT / "src").rglob("*.py"), *ROOT.glob("scripts/*.py")]
+    modules = {module for path in files for module in imported_modules(path)}
+    outside = modules - set(sys.stdlib_module_names) - {"src", "scripts"}
+    packages = metadata.packages_distributions()
+    allowed = set(pins(BASE, direct_only=True))
+    wrong = {
+        module
+        for module in outside
+        if not allowed & {canonicalize_name(name) for name in packages.get(module, [])}
+    }
+    assert not wrong
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module.split(".")[0]
