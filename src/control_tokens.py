@@ -22,6 +22,7 @@ from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTr
 
 from src.attributes.attribute import Attribute
 from src.errors import ArtifactError, UnavailableError, UserError
+from src.language_model import WHERE_TO_GET_ONE, check_folder_exists, first_line
 from src.runtime import keyed_hash
 
 Attributes = Mapping[str, Attribute]
@@ -66,20 +67,18 @@ def load_tokenizer(
 
     Raises:
         UnavailableError: it is neither a folder nor to be had from the hub.
-        UserError: it has no end-of-text token.
+        UserError: it is no fast tokenizer, has no end-of-text token, or one that a label would need.
     """
+    check_folder_exists(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
     except (OSError, ValueError) as error:
         raise UnavailableError(
             f"tokenizer {name!r} could not be loaded from a local folder or the hub "
-            f"({str(error).strip().splitlines()[0]})",
-            fix="check the name and the connection, or set a local folder",
+            f"({first_line(error)})",
+            fix=WHERE_TO_GET_ONE,
         ) from error
-    if tokenizer.eos_token_id is None:
-        raise UserError(
-            f"tokenizer {name!r} has no end-of-text token", fix="choose another tokenizer"
-        )
+    _check_usable(tokenizer, name, control_tokens_of(attributes or {}))
     tokenizer.add_special_tokens(
         {"additional_special_tokens": control_tokens_of(attributes or {})},
         replace_extra_special_tokens=False,
@@ -88,6 +87,26 @@ def load_tokenizer(
         # Padding is always masked, so it needs no embedding of its own.
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def _check_usable(tokenizer: PreTrainedTokenizerBase, name: str, wanted: Sequence[str]) -> None:
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"tokenizer {name!r} has no fast (tokenizers) version", fix="choose another tokenizer"
+        )
+    if tokenizer.eos_token is None:
+        raise UserError(
+            f"tokenizer {name!r} has no end-of-text token", fix="choose another tokenizer"
+        )
+    own = {tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token, tokenizer.unk_token}
+    taken = [token for token in wanted if token in own]
+    if taken:
+        # It would be banned from what the model writes.
+        raise UserError(
+            f"a control token is one that tokenizer {name!r} needs itself",
+            got=", ".join(taken),
+            fix="rename the label",
+        )
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -203,6 +222,26 @@ def encode_prompt(
     ids = text_ids(tokenizer, [prompt])[0] if prompt else []
     front = [start_id(tokenizer)]
     return front + (ids + tokens if placement == "after_prompt" else tokens + ids)
+
+
+def encode_continuation(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, continuation: str
+) -> tuple[list[int], int]:
+    """A prompt with its continuation, tokenised as one text: merges across the border happen.
+
+    Returns:
+        The ids `start, prompt, continuation`, and how many at the front belong to the prompt alone. A token
+        that spans the border belongs to the continuation.
+    """
+    encoded = tokenizer(
+        [prompt + continuation],
+        add_special_tokens=False,
+        split_special_tokens=True,
+        return_offsets_mapping=True,
+    )
+    ends = [end for _, end in encoded["offset_mapping"][0]]
+    n_prompt = next((i for i, end in enumerate(ends) if end > len(prompt)), len(ends))
+    return [start_id(tokenizer), *encoded["input_ids"][0]], 1 + n_prompt
 
 
 def ban(generation: GenerationConfig, ids: Iterable[int]) -> None:

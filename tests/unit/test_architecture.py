@@ -15,7 +15,9 @@ ORDER = [
     "config",
     "text",
     "attributes",
+    "language_model",
     "control_tokens",
+    "target_nll",
     "likelihood",
 ]
 STAGES = ["dataset", "training", "evaluation"]
