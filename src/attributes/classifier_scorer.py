@@ -1,0 +1,62 @@
+"""What all scorers around a transformers text classifier share; imports no torch."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from src.attributes.scorer import Scorer
+from src.config.strict import Strict
+from src.errors import ProjectError, ScorerError
+
+if TYPE_CHECKING:
+    import torch
+
+    from src.attributes.sequence_classifier import SequenceClassifier
+
+
+class ClassifierOptions(Strict):
+    """How a classifier computes."""
+
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, mps")
+    batch_size: int = Field(default=32, ge=1, description="texts computed at once")
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32",
+        description="bf16: about twice as fast on a CPU that has it; scores differ by up to about "
+        "0.003, so look at the labels near an edge first",
+    )
+
+
+class ClassifierScorer(Scorer):
+    """One output of a transformers text classifier. A subclass builds it and chooses the output."""
+
+    Options = ClassifierOptions
+    packages = ("torch", "transformers", "tokenizers")
+    how_fields = frozenset({"device", "batch_size"})
+    _classifier: SequenceClassifier
+
+    @abstractmethod
+    def _build(self) -> SequenceClassifier:
+        """The classifier on its device."""
+
+    @abstractmethod
+    def _value(self, logits: torch.Tensor) -> torch.Tensor:
+        """From outputs, shape [n, n_outputs], to scores, shape [n]."""
+
+    def _load(self) -> None:
+        self._classifier = self._build()
+
+    def _score(self, texts: list[str]) -> np.ndarray:
+        try:
+            return self._value(self._classifier.logits(texts)).double().numpy()
+        except ProjectError:
+            raise
+        except Exception as error:
+            raise ScorerError(f"{type(self).__name__} failed: {error}") from error
+
+    def _weights(self) -> dict[str, str]:
+        self.load()
+        return self._classifier.weights_sha256()

@@ -1,0 +1,158 @@
+"""Loading and running a transformers sequence classifier: fast, in batches of like lengths.
+
+What `detoxify` and `huggingface` share. Imports torch and transformers: scorers import it when they
+load, never when an args file is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from src.attributes.hub_models import first_line, local_only
+from src.errors import ScorerError, UnavailableError
+from src.runtime import pick_device
+
+NO_LIMIT = 10**6  # transformers writes a number like 1e30 where a tokenizer has no length limit
+
+
+class SequenceClassifier:
+    """A classifier and its tokenizer on one device."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        device: str = "auto",
+        batch_size: int = 32,
+        precision: str = "fp32",
+        max_length: int | None = None,
+    ) -> None:
+        """Args:
+
+        model: the classifier, in fp32.
+        tokenizer: its tokenizer.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        batch_size: texts computed at once.
+        precision: `fp32`, or `bf16` for matrix products in bfloat16.
+        max_length: longer texts are cut, in tokens; None takes what the model can read.
+        """
+        self.device = pick_device(device)
+        self.model = model.to(self.device).eval()
+        self.tokenizer = tokenizer
+        self.precision = precision
+        limits = [limit for limit in (max_length, _readable(model, tokenizer)) if limit is not None]
+        self.max_length = min(limits, default=None)
+        can_pad = tokenizer.pad_token_id is not None and model.config.pad_token_id is not None
+        self.batch_size = batch_size if can_pad else 1
+
+    @torch.inference_mode()
+    def logits(self, texts: list[str]) -> torch.Tensor:
+        """Raw outputs, float32 on the CPU, shape [len(texts), n_outputs], in the texts' order.
+
+        Texts are computed in order of their length, so that little of a batch is padding. The same
+        texts in one call give the same bytes; a text's numbers can differ by about 1e-7 in the
+        company of others.
+        """
+        encoded = self.tokenizer(
+            texts, truncation=self.max_length is not None, max_length=self.max_length
+        )
+        order = sorted(range(len(texts)), key=lambda i: len(encoded["input_ids"][i]))
+        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        found = []
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            for batch in batches:
+                rows = {key: [values[i] for i in batch] for key, values in encoded.items()}
+                inputs = self.tokenizer.pad(rows, return_tensors="pt").to(self.device)
+                found.append(self.model(**inputs).logits.float().cpu())
+        in_order = torch.empty(len(texts), found[0].shape[1])
+        in_order[order] = torch.cat(found)
+        return in_order
+
+    def weights_sha256(self) -> dict[str, str]:
+        """Hex sha256 of the weights and of the tokenizer, whatever files they came from."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            digest.update(flat.view(torch.uint8).numpy().data)
+        return {"weights": digest.hexdigest(), "tokenizer": _vocabulary_sha256(self.tokenizer)}
+
+
+def _vocabulary_sha256(tokenizer: PreTrainedTokenizerBase) -> str:
+    tokens = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    return hashlib.sha256(repr(tokens).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _readable(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The longest text that a model can read, in tokens; None where nothing limits it."""
+    if tokenizer.model_max_length < NO_LIMIT:
+        return tokenizer.model_max_length
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions is None:
+        return None
+    # RoBERTa's relatives count positions from behind their padding index.
+    padding_index = getattr(getattr(model.base_model, "embeddings", None), "padding_idx", None)
+    return positions if padding_index is None else positions - padding_index - 1
+
+
+def load_classifier(
+    name: str, revision: str | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A text classifier from a local folder in the hub's format, or from the hub.
+
+    Weights come from safetensors, or from a pickle that may hold nothing else; code that comes with a
+    model is never run.
+
+    Args:
+        name: a folder, or `owner/name` on the hub.
+        revision: commit, tag or branch on the hub.
+
+    Raises:
+        UnavailableError: no such folder, and the hub cannot be reached or does not have it.
+        ScorerError: it is there and is no trained text classifier.
+    """
+    where = {"revision": revision or "main", "local_files_only": local_only(name, revision)}
+    try:
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            name,
+            dtype=torch.float32,
+            weights_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **where,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **where)
+    except OSError as error:
+        raise UnavailableError(
+            f"the classifier {name!r} cannot be loaded: {first_line(error)}",
+            fix="set another model, or a folder with config.json, weights and tokenizer",
+        ) from error
+    except Exception as error:
+        raise ScorerError(
+            f"{name!r} cannot be used as a text classifier: {first_line(error)}"
+        ) from error
+    require_all_weights(name, info["missing_keys"])
+    return model, tokenizer
+
+
+def require_all_weights(name: str, missing: set[str] | list[str]) -> None:
+    """Refuse a model some of whose weights are not in its file: transformers fills them at random.
+
+    Raises:
+        ScorerError: with the first few names.
+    """
+    if missing:
+        raise ScorerError(
+            f"{name!r} is not a trained text classifier: it has no weights for "
+            + ", ".join(sorted(missing)[:4]),
+            fix="set a model that was trained to classify",
+        )
