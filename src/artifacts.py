@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -232,6 +232,7 @@ class Run:
         args: Mapping[str, Any],
         *,
         overwrite: bool = False,
+        keep_on_overwrite: Collection[str] = (),
         lead: bool = True,
     ) -> None:
         """Prepare, without touching the disk.
@@ -241,6 +242,8 @@ class Run:
             stage: `dataset`, `training` or `evaluation`.
             args: the resolved args as JSON; a run is resumed only with equal ones.
             overwrite: delete what is there and start anew.
+            keep_on_overwrite: names inside an unfinished run that overwriting leaves there; the stage itself
+                decides whether they fit the new args.
             lead: False in the side processes of a distributed run: they look, and write nothing. They
                 must enter after the leading process has.
         """
@@ -249,6 +252,7 @@ class Run:
         self.partial = partial_folder(self.folder)
         self.status: Status = "fresh"
         self._overwrite, self._lead = overwrite, lead
+        self._kept = frozenset(keep_on_overwrite)
         self._lock: int | None = None
 
     def __enter__(self) -> Run:
@@ -277,7 +281,7 @@ class Run:
         self.partial.mkdir(exist_ok=True)
         self._take_lock()
         if self._overwrite:
-            _empty(self.partial)
+            _empty(self.partial, self._kept)
         elif (self.partial / MANIFEST).is_file():
             # Killed between the manifest and the new name: all that is left is to publish.
             content = json.loads((self.partial / MANIFEST).read_text(encoding="utf-8"))
@@ -368,6 +372,7 @@ class Run:
         self.status = "done"
 
 
-def _empty(folder: Path) -> None:
+def _empty(folder: Path, kept: Collection[str] = ()) -> None:
     for child in folder.iterdir():
-        shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
+        if child.name not in kept:
+            shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()

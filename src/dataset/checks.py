@@ -1,0 +1,139 @@
+"""What can be known to be missing before any work: for `--dry-run`, and at the start of every run."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from src.artifacts import check_disk_space
+from src.attributes.attribute import Attributes, attributes_from_args
+from src.attributes.hub_models import local_only
+from src.attributes.scorer import cached_scorer
+from src.config.dataset import DatasetArgs, HubSource
+from src.control_tokens import control_ids, load_tokenizer
+from src.dataset.inputs import open_input
+from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
+
+logger = logging.getLogger(__name__)
+
+TOKENIZER_COMMAND = "python scripts/tokenizer_create.py"
+# Scored shards and final shards hold the sampled text once each, compressed about as well as the input.
+DISK_PER_INPUT_BYTE = 2.0
+DISK_BYTES_AT_LEAST = 50_000_000
+HUB_PROBE = "gpt2"
+
+
+def find_problems(args: DatasetArgs) -> list[ProjectError]:
+    """Everything that would stop a run and can be known without doing its work; writes nothing."""
+    checks = (_check_input, _check_tokenizer, _check_scorers, _check_output)
+    return [problem for check in checks for problem in _problems_of(check, args)]
+
+
+def raise_problems(problems: list[ProjectError]) -> None:
+    """Raise one error that names every problem; nothing to raise without one."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        all_outside = all(isinstance(problem, UnavailableError) for problem in problems)
+        lines = "\n".join(f"  {i}. {problem}" for i, problem in enumerate(problems, 1))
+        kind = UnavailableError if all_outside else UserError
+        raise kind(f"{len(problems)} things are missing:\n{lines}")
+
+
+def load_run_tokenizer(args: DatasetArgs) -> PreTrainedTokenizerBase:
+    """The tokenizer that counts tokens, with every control token.
+
+    Raises:
+        ArtifactError: tokenizer.folder is missing or was made for other attributes.
+        UnavailableError: tokenizer.base cannot be had.
+    """
+    attributes = attributes_without_edges(args)
+    folder = args.tokenizer.folder
+    if folder is None:
+        local_only(args.tokenizer.base)  # answers in seconds where the hub cannot be reached
+        return load_tokenizer(args.tokenizer.base, attributes)
+    if not Path(folder).is_dir():
+        raise ArtifactError(
+            f"tokenizer.folder {folder} does not exist",
+            fix=f"make it with `{TOKENIZER_COMMAND} <this args file>`, or set tokenizer.folder to null",
+        )
+    tokenizer = load_tokenizer(folder)
+    try:
+        control_ids(tokenizer, attributes)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"tokenizer.folder {folder} was made for other attributes: {error.what}",
+            fix=f"make it again with `{TOKENIZER_COMMAND} <this args file>`",
+        ) from error
+    return tokenizer
+
+
+def attributes_without_edges(args: DatasetArgs) -> Attributes:
+    """The attributes for their names and labels; edges that are quantiles are not known yet."""
+    stand_ins = {
+        name: range(len(one.labels) - 1)
+        for name, one in args.attributes.items()
+        if one.edges is None
+    }
+    return attributes_from_args(args.attributes, stand_ins)
+
+
+def _problems_of(
+    check: Callable[[DatasetArgs], Iterator[ProjectError] | None], args: DatasetArgs
+) -> list[ProjectError]:
+    try:
+        return list(check(args) or ())
+    except ProjectError as problem:
+        return [problem]
+
+
+def _check_input(args: DatasetArgs) -> None:
+    opened = open_input(args.source)
+    opened.names()
+    needed = DISK_PER_INPUT_BYTE * args.sample_fraction * opened.bytes_stored()
+    check_disk_space(args.output, max(DISK_BYTES_AT_LEAST, round(needed)))
+
+
+def _check_tokenizer(args: DatasetArgs) -> None:
+    load_run_tokenizer(args)
+
+
+def _check_scorers(args: DatasetArgs) -> Iterator[ProjectError]:
+    ready = args.source.scores_keys if isinstance(args.source, HubSource) else {}
+    for name, one in args.attributes.items():
+        if name in ready:
+            continue
+        for line in cached_scorer(one.scorer).missing():
+            # What is only not downloaded yet is no problem where the hub answers.
+            if "downloaded" not in line or not _hub_answers():
+                yield UnavailableError(f"scorer {one.scorer.name} of attribute {name}: {line}")
+
+
+def _hub_answers() -> bool:
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    try:
+        get_hf_file_metadata(hf_hub_url(HUB_PROBE, "config.json"), timeout=10)
+    except Exception as error:  # its HTTP client's own types differ between versions
+        logger.debug("the hub does not answer: %s", error)
+        return False
+    return True
+
+
+def _check_output(args: DatasetArgs) -> None:
+    folder = args.output
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if existing == folder and not folder.is_dir():
+        raise UserError(
+            "output is a file", got=str(folder), fix="set output to a folder of its own"
+        )
+    parent = folder.parent if existing == folder else existing
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise UnavailableError(
+            f"output {folder} cannot be written: no permission in {parent}",
+            fix="set an output folder that this user may write to",
+        )

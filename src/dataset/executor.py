@@ -1,0 +1,155 @@
+"""Runs pass 1: datatrove's local executor with clear errors, a quiet console and no orphans.
+
+datatrove's own `run` waits for ever for a worker that the system killed, prints every log line and
+traceback, and a worker whose parent was killed goes on. What a task is, its log, and the marker that it
+is complete are datatrove's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from copy import deepcopy
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+
+import loguru
+import torch
+from datatrove.executor import LocalPipelineExecutor
+from tqdm import tqdm
+
+from src.dataset.progress import tell_documents_to
+from src.errors import ProjectError, UnavailableError
+from src.runtime import progress
+
+logger = logging.getLogger(__name__)
+CONSOLE_LOG = "console.log"
+POLL_SECONDS = 0.3
+
+
+class QuietLocalExecutor(LocalPipelineExecutor):
+    """One process per worker; every task computes with one thread.
+
+    One thread, because the rounding of a matrix product depends on the number of threads, and a
+    data set must not depend on the number of workers.
+    """
+
+    def run(self) -> None:
+        """Run the tasks that are not complete yet.
+
+        Raises:
+            ProjectError: what a task raised, as it is.
+            UnavailableError: a worker process died.
+            RuntimeError: a task failed for a reason that nobody foresaw; its log has the traceback.
+        """
+        ranks = self.get_incomplete_ranks(range(self.tasks))
+        if len(ranks) < self.tasks:
+            logger.info(
+                "pass 1: %d of %d tasks are done already", self.tasks - len(ranks), self.tasks
+            )
+        if not ranks:
+            return
+        with progress(what="pass 1", unit=" documents") as bar:
+            if min(self.workers, len(ranks)) == 1:
+                self._run_here(ranks, bar)
+            else:
+                self._run_in_workers(ranks, bar)
+
+    def _run_here(self, ranks: Sequence[int], bar: tqdm) -> None:
+        pipeline = self.pipeline
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        tell_documents_to(bar.update)
+        try:
+            for rank in ranks:
+                self.pipeline = deepcopy(pipeline)
+                self.run_task(rank)
+                self._say_done(bar)
+        finally:
+            self.pipeline = pipeline
+            torch.set_num_threads(threads)
+            tell_documents_to(None)
+
+    def _run_in_workers(self, ranks: Sequence[int], bar: tqdm) -> None:
+        context = multiprocessing.get_context(self.start_method)
+        documents = context.Value("Q", 0)
+        others = set(multiprocessing.active_children())
+        pool = ProcessPoolExecutor(
+            min(self.workers, len(ranks)), context, _start_worker, (documents,)
+        )
+        try:
+            waiting: set[Future] = {pool.submit(self.run_task, rank) for rank in ranks}
+            while waiting:
+                done, waiting = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+                    self._say_done(bar)
+                bar.update(documents.value - bar.n)
+            pool.shutdown()
+        except BrokenProcessPool as error:
+            raise UnavailableError(
+                "a worker process of pass 1 died",
+                fix="it was killed, often for lack of memory: set fewer executor.workers; "
+                "the same command goes on with the tasks that are not done",
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+                process.join()
+
+    def run_task(self, rank: int) -> None:
+        """Run one task, its console output kept in a file of the logging folder."""
+        try:
+            with self._quiet():
+                self._run_for_rank(rank)
+        except Exception as error:
+            if isinstance(error, ProjectError) or type(error).__module__ == "builtins":
+                raise
+            # The types of others may not survive the way back from a worker.
+            raise RuntimeError(f"task {rank}: {type(error).__name__}: {error}") from error
+
+    @contextlib.contextmanager
+    def _quiet(self) -> Iterator[None]:
+        folder = Path(self.logging_dir.path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / CONSOLE_LOG).open("a") as console, contextlib.redirect_stderr(console):
+            try:
+                yield
+            finally:
+                loguru.logger.remove()  # it would write to the closed file
+
+    def _say_done(self, bar: tqdm) -> None:
+        left = len(self.get_incomplete_ranks(range(self.tasks)))
+        bar.set_postfix_str(f"{self.tasks - left} of {self.tasks} tasks done")
+        if bar.disable:
+            logger.info("pass 1: %d of %d tasks done", self.tasks - left, self.tasks)
+
+
+def _start_worker(documents: Synchronized) -> None:
+    """What every worker does first."""
+    torch.set_num_threads(1)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    # An interrupt from the keyboard reaches the whole group; the parent alone answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+    def add(n: int) -> None:
+        with documents.get_lock():
+            documents.value += n
+
+    tell_documents_to(add)
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
