@@ -19,6 +19,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.error import URLError
 
 from pydantic import Field, model_validator
 
@@ -175,15 +176,14 @@ class DetoxifyScorer(ClassifierScorer):
             return _release_file(model)
         except FileNotFoundError as error:
             raise UserError("the detoxify checkpoint does not exist", got=path) from error
-        except OSError as error:
+        except URLError as error:
             raise UnavailableError(
-                f"the detoxify checkpoint {path or model} cannot be read: {first_line(error)}",
-                fix=INSTEAD,
+                f"detoxify's model {model} cannot be downloaded: {first_line(error)}", fix=INSTEAD
             ) from error
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise UserError(
-                f"the detoxify checkpoint {path or model} is damaged or holds more than weights: "
-                f"{first_line(error)}",
+                f"the detoxify checkpoint {path or _release_path(model)} is damaged or holds more "
+                f"than weights: {first_line(error)}",
                 fix="use an unchanged release file, or scorer huggingface with the plain classifier",
             ) from error
 

@@ -12,6 +12,7 @@ import torch
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    BatchEncoding,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -71,8 +72,11 @@ class SequenceClassifier:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             for batch in batches:
                 rows = {key: [values[i] for i in batch] for key, values in encoded.items()}
-                inputs = self.tokenizer.pad(rows, return_tensors="pt").to(self.device)
-                found.append(self.model(**inputs).logits.float().cpu())
+                if len(batch) == 1:  # also where the tokenizer has nothing to pad with
+                    inputs = BatchEncoding(rows, tensor_type="pt")
+                else:
+                    inputs = self.tokenizer.pad(rows, return_tensors="pt")
+                found.append(self.model(**inputs.to(self.device)).logits.float().cpu())
         in_order = torch.empty(len(texts), found[0].shape[1])
         in_order[order] = torch.cat(found)
         return in_order

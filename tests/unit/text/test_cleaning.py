@@ -69,7 +69,7 @@ def _paper_slowly(text: str) -> str:
     return "".join(kept)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(TEXTS)
 @example("http")
 @example("http\nx")
@@ -103,7 +103,7 @@ def test_paper_examples(text: str, cleaned: str) -> None:
     assert clean(text, "paper") == cleaned
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(TEXTS)
 def test_gentle_keeps_its_promises(text: str) -> None:
     cleaned = clean(text, "gentle")
@@ -113,7 +113,7 @@ def test_gentle_keeps_its_promises(text: str) -> None:
     assert not {unicodedata.category(char) for char in cleaned} & {"Cc", "Cf", "Cs", "Co"}
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "M"]), max_size=30))
 def test_gentle_keeps_letters_punctuation_and_accents(text: str) -> None:
     if "://" not in text and "www." not in text.lower():

@@ -16,7 +16,7 @@ PIECES = st.sampled_from((*LETTERS, *STRINGS))
 TEXTS = st.lists(PIECES | st.characters(), max_size=30).map("".join)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(TEXTS)
 @example("A.\u2028b")
 @example("By J.\u2009Smith. He")
@@ -27,7 +27,7 @@ def test_nothing_but_white_space_is_lost(text: str) -> None:
     assert all(sentence and sentence == sentence.strip() for sentence in found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TEXTS, TEXTS, st.sampled_from(["\n\n", "\n \t\n", "\r\n\r\n", "\r\r", "\f", "\u2029"]))
 def test_a_blank_line_is_always_a_boundary(first: str, second: str, blank: str) -> None:
     first, second = first.strip(), second.strip()

@@ -1,0 +1,8 @@
+"""What holds for all tests: the same examples on every run, and no limit on a busy machine's time."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("same_every_time", derandomize=True, deadline=None)
+settings.load_profile("same_every_time")
