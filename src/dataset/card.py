@@ -8,6 +8,7 @@ from typing import Any
 from src.attributes.attribute import Attributes
 from src.control_tokens import control_token
 from src.dataset.records import REASONS
+from src.dataset.statistics import HISTOGRAM_BINS
 
 # Front matter: which files are which split, so that `load_dataset(folder)` finds them and nothing else.
 FRONT_MATTER = """\
@@ -72,7 +73,7 @@ def data_set_card(
 
 def _usage(attributes: Attributes) -> str:
     columns = [
-        ("`id`", "`<input>:<row>:<sentence>`, rows and sentences counted from 1"),
+        ("`id`", "`input:row:sentence`, rows and sentences counted from 1"),
         ("`document_id`", "what sentences of one document share; splits never cut a document"),
         ("`source`", "where the document is from"),
         ("`text`", "the cleaned sentence, without control tokens"),
@@ -173,11 +174,13 @@ def _correlations(stats: Any) -> str:
 def _histograms(stats: Any) -> str:
     parts = []
     for name, one in stats["attributes"].items():
-        counts, edges = one["histogram"]["counts"], one["histogram"]["bin_edges"]
+        # Two bins a line.
+        counts = [sum(one["histogram"]["counts"][i : i + 2]) for i in range(0, HISTOGRAM_BINS, 2)]
+        edges = one["histogram"]["bin_edges"][:-1:2]
         largest = max(counts)
         lines = [
             f"{low:10.4f} {n:>10} {'█' * round(BAR_CHARACTERS * n / largest)}".rstrip()
-            for low, n in zip(edges, counts, strict=False)
+            for low, n in zip(edges, counts, strict=True)
         ]
         deciles = ", ".join(f"{value:.4g}" for value in one["scores"]["deciles"])
         scores = one["scores"]
