@@ -203,12 +203,15 @@ def _locked_partial(folder: Path) -> Iterator[Path]:
     partial.mkdir(parents=True, exist_ok=True)
     lock = os.open(partial, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ArtifactError(
+                f"another run is writing to {partial}", fix="wait for it, or stop it"
+            ) from error
         for path in partial.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         yield partial
-    except BlockingIOError as error:
-        raise ArtifactError(f"{partial} is being made by another run", fix="wait for it") from error
     finally:
         os.close(lock)
 

@@ -28,6 +28,7 @@ step() {
 }
 
 python=.venv/bin/python
+outputs=(data/demo models/demo_none models/demo_tox models/demo_sen models/demo_toxsen results/demo)
 
 step "Python environment" bash scripts/setup_venv.sh
 step "Model and sentences" "$python" scripts/fetch_demo_assets.py
@@ -40,3 +41,8 @@ step "Model M-S: sentiment" "$python" main_train.py args/args_train_demo_sen
 step "Model M-TS: both" "$python" main_train.py args/args_train_demo_toxsen
 step "Evaluation: how often the text contradicts the token" \
     "$python" main_evaluate.py args/args_evaluate_demo
+
+printf '\n== Everything is there, after %d s\n' "$SECONDS"
+for folder in "${outputs[@]}"; do
+    printf '   %s\n' "$root/$folder"/*
+done
