@@ -47,7 +47,7 @@ class SequenceClassifier:
         max_length: longer texts are cut, in tokens; None takes what the model can read.
         """
         self.device = pick_device(device)
-        self.model = model.to(self.device).eval()
+        self.model = model.eval()
         self.tokenizer = tokenizer
         self.precision = precision
         limits = [limit for limit in (max_length, _readable(model, tokenizer)) if limit is not None]
@@ -63,6 +63,7 @@ class SequenceClassifier:
         texts in one call give the same bytes; a text's numbers can differ by about 1e-7 in the
         company of others.
         """
+        self.model.to(self.device)  # only now: a process that hashes weights needs no accelerator
         encoded = self.tokenizer(
             texts, truncation=self.max_length is not None, max_length=self.max_length
         )

@@ -53,8 +53,8 @@ def _segment(paragraph: str, language: str) -> list[str]:
 def sentences_of(text: str, cleaning: Cleaning, language: str = "en") -> list[str]:
     """The sentences of a text, split and cleaned: the unit of the data set and of every metric.
 
-    Both the data set (documents) and the evaluation (continuations) call this and nothing else, so
-    that they cannot drift apart. Rows that come as ready sentences skip the split: `clean` alone.
+    The data set's pipeline takes the same two steps one after the other, so that it can count what
+    falls out at each. Rows that come as ready sentences skip the split: `clean` alone.
 
     Args:
         text: any text.
