@@ -1,0 +1,34 @@
+"""The record that flows through an evaluation: written, then scored, then judged for fluency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """What a model wrote after one prompt, and what is known of it.
+
+    Attributes:
+        prompt_id: of the prompt, unique in its source.
+        sample: number of the continuation among those of its prompt, from 0.
+        prompt: raw text given, without control tokens.
+        text: raw text written, without special tokens.
+        n_tokens: new tokens, end-of-text not counted.
+        sentences: of the text alone, split and cleaned as the data set's.
+        scores: per sentence, attribute → score.
+        labels: per sentence, attribute → label.
+        reference_nll: nats of the text after its prompt, under the reference model.
+        reference_tokens: the reference model's tokens that these nats are a sum over.
+    """
+
+    prompt_id: str
+    sample: int
+    prompt: str
+    text: str
+    n_tokens: int
+    sentences: tuple[str, ...] = ()
+    scores: tuple[dict[str, float], ...] = ()
+    labels: tuple[dict[str, str], ...] = ()
+    reference_nll: float = 0.0
+    reference_tokens: int = 0

@@ -1,0 +1,179 @@
+"""Drawing tokens with random numbers that belong to a prompt and a sample, not to a batch.
+
+The last of `generate`'s logits processors draws the token itself, by inverse CDF, from one uniform number
+per prompt, sample and step, and leaves only that token possible. So a continuation depends on its prompt,
+its sample number and the seed alone: not on order, on the batch it is in (but for rounding) or on how work
+is spread. Every cell uses the same numbers for the same prompt and sample (common random numbers), so that
+two cells differ by what the models do and less by luck; each cell taken alone is an ordinary sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from transformers import LogitsProcessor
+
+from src.config.evaluation import DecodingArgs
+from src.runtime import keyed_hash
+
+LARGEST = 1024
+"""Logits sorted at first. Sorting a whole vocabulary is the dearest part of top-p sampling (FACTS.md); the
+1,024 largest nearly always hold the mass, and rows where they do not are sorted whole: the same result."""
+
+
+def uniforms(
+    seed: int, source: str, prompts_and_samples: Sequence[tuple[str, int]], steps: int
+) -> np.ndarray:
+    """The random numbers of some continuations.
+
+    Args:
+        seed: of the run.
+        source: name of the source of prompts.
+        prompts_and_samples: prompt id and sample number of each continuation.
+        steps: most new tokens.
+
+    Returns:
+        float64 of shape [continuations, steps], in [0, 1); a shorter row is the beginning of a longer.
+    """
+    rows = [
+        np.random.Generator(
+            np.random.PCG64(keyed_hash(seed, "sample", f"{source}/{prompt}/{sample}"))
+        ).random(steps)
+        for prompt, sample in prompts_and_samples
+    ]
+    return np.stack(rows)
+
+
+def nucleus(
+    logits: torch.Tensor, decoding: DecodingArgs, largest: int = LARGEST
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What temperature, top_k and top_p, in transformers' order, leave of a distribution.
+
+    Args:
+        logits: float of shape [rows, vocabulary]; -inf where a token is banned.
+        decoding: temperature, top_k, top_p.
+        largest: how many of the largest logits to look at.
+
+    Returns:
+        (ids, weights, held): token ids that rise along each row, and weights in proportion to their
+        probability, 0 where cut off, both of shape [rows, kept at most]; and per row whether the
+        logits looked at were enough. Where not, the row has to be done again with more of them.
+    """
+    scaled = logits / decoding.temperature
+    vocabulary = scaled.shape[-1]
+    if decoding.top_k == 0 and decoding.top_p >= 1.0:
+        ids = torch.arange(vocabulary, device=scaled.device).expand_as(scaled)
+        held = torch.ones(len(scaled), dtype=torch.bool, device=scaled.device)
+        return ids, _exact(scaled.softmax(-1)), held
+    looked_at = min(decoding.top_k or largest, vocabulary)
+    values, ids = scaled.topk(looked_at, dim=-1)
+    normaliser = (values if decoding.top_k else scaled).logsumexp(-1, keepdim=True)
+    weights = _exact((values - normaliser).exp())
+    cumulated = weights.cumsum(-1)
+    # A token stays while those before it hold less than top_p; the first one always stays.
+    weights = weights.where(cumulated - weights < decoding.top_p, 0.0)
+    complete = bool(decoding.top_k) or looked_at == vocabulary
+    held = (cumulated[:, -1] >= decoding.top_p) | complete
+    # By id, not by size: where two tokens are nearly equal, rounding would decide on their order.
+    ids, order = ids.sort(-1)
+    return ids, weights.gather(-1, order), held
+
+
+def _exact(weights: torch.Tensor) -> torch.Tensor:
+    """In double precision, where the device has it: sums over a vocabulary round visibly in single."""
+    return weights if weights.device.type == "mps" else weights.double()
+
+
+def draw_tokens(
+    logits: torch.Tensor, uniform: torch.Tensor, decoding: DecodingArgs, largest: int = LARGEST
+) -> torch.Tensor:
+    """Draw one token per row.
+
+    Args:
+        logits: [rows, vocabulary].
+        uniform: [rows], in [0, 1).
+        decoding: temperature, top_k, top_p.
+        largest: see `nucleus`.
+
+    Returns:
+        Token ids of shape [rows].
+    """
+    ids, weights, held = nucleus(logits, decoding, largest)
+    tokens = _inverse_cdf(ids, weights, uniform)
+    if not bool(held.all()):
+        again = (~held).nonzero().squeeze(-1)
+        ids, weights, _ = nucleus(logits[again], decoding, logits.shape[-1])
+        tokens[again] = _inverse_cdf(ids, weights, uniform[again])
+    return tokens
+
+
+def _inverse_cdf(ids: torch.Tensor, weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    cumulated = weights.cumsum(-1)
+    total = cumulated[:, -1:]
+    # Below the total even after rounding, so that no token of weight 0 at the end can be drawn.
+    point = torch.minimum(
+        uniform.to(cumulated).unsqueeze(-1) * total, torch.nextafter(total, torch.zeros_like(total))
+    )
+    place = torch.searchsorted(cumulated, point, right=True)
+    return ids.gather(-1, place).squeeze(-1)
+
+
+class DrawToken(LogitsProcessor):
+    """The last logits processor: combine the rows of a group, draw a token, force it on all of them.
+
+    Rows come in blocks, one per variant of the condition: row v · groups + g is variant v of group g.
+    Plain sampling has one variant; contrast decoding (design section 9) has the condition itself and,
+    after it, the condition with one attribute flipped for each weighted attribute.
+    """
+
+    def __init__(
+        self,
+        uniform: torch.Tensor,
+        prompt_length: int,
+        decoding: DecodingArgs,
+        weights: Mapping[str, float],
+    ) -> None:
+        """Args:
+        uniform: [groups, steps] random numbers.
+        prompt_length: padded length of the prompts, in tokens.
+        decoding: temperature, top_k, top_p.
+        weights: attribute → weight, in the order of the flipped variants; {} for plain sampling.
+        """
+        self._uniform = uniform
+        self._prompt_length = prompt_length
+        self._decoding = decoding
+        self._weights = list(weights.values())
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Scores with 0 at the drawn token and -inf elsewhere, [variants · groups, vocabulary]."""
+        # On a GPU `generate` may take a step more than it uses, after the last one.
+        step = min(input_ids.shape[1] - self._prompt_length, self._uniform.shape[1] - 1)
+        variants = scores.unflatten(0, (1 + len(self._weights), -1))
+        tokens = draw_tokens(
+            contrast(variants, self._weights), self._uniform[:, step], self._decoding
+        )
+        forced = torch.full_like(scores, -torch.inf)
+        return forced.scatter_(1, tokens.repeat(len(variants)).unsqueeze(1), 0.0)
+
+
+def contrast(variants: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
+    """logits(x|c) + Σ_a w_a · (log p(x|c) − log p(x|c with a flipped)), but for a constant per row.
+
+    Logits stand in for log-probabilities: they differ by a constant per row, which no draw feels.
+
+    Args:
+        variants: [1 + weights, groups, vocabulary] logits: the condition's, then each flipped one's.
+        weights: of the flipped variants.
+
+    Returns:
+        [groups, vocabulary]; -inf where the condition's own logits are.
+    """
+    own = variants[0]
+    combined = own
+    for weight, flipped in zip(weights, variants[1:], strict=True):
+        # A token banned under one variant alone (an n-gram with a control token) is not contrasted.
+        both = own.isfinite() & flipped.isfinite()
+        combined = combined + weight * (own - flipped).where(both, 0.0)
+    return combined

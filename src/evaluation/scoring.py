@@ -1,0 +1,72 @@
+"""Continuations → sentences, scores and labels, by the data set's own code and scorers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from src.artifacts import differences
+from src.attributes.attribute import Attributes
+from src.attributes.scorer import cached_scorer
+from src.errors import ArtifactError
+from src.evaluation.continuation import Continuation
+from src.text.cleaning import Cleaning
+from src.text.splitting import sentences_of
+
+
+def score_continuations(
+    continuations: Sequence[Continuation], attributes: Attributes, cleaning: Cleaning
+) -> list[Continuation]:
+    """Split, clean, score and label what was written; the prompt takes no part.
+
+    Args:
+        continuations: as written.
+        attributes: of the data set, with their scorers and edges.
+        cleaning: of the data set.
+
+    Raises:
+        ScorerError: a scorer failed. A failure never becomes a score.
+    """
+    split = [tuple(sentences_of(c.text, cleaning)) for c in continuations]
+    flat = [sentence for sentences in split for sentence in sentences]
+    scores, labels = {}, {}
+    for name, attribute in attributes.items():
+        values = cached_scorer(attribute.scorer).score(flat)
+        labels[name] = attribute.labels_of(values)
+        scores[name] = values.tolist()
+    scored, start = [], 0
+    for continuation, sentences in zip(continuations, split, strict=True):
+        places = range(start, start + len(sentences))
+        start += len(sentences)
+        scored.append(
+            replace(
+                continuation,
+                sentences=sentences,
+                scores=tuple({name: scores[name][i] for name in attributes} for i in places),
+                labels=tuple({name: labels[name][i] for name in attributes} for i in places),
+            )
+        )
+    return scored
+
+
+def check_scorers(attributes: Attributes, recorded: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The scorers' fingerprints, which have to be those that labelled the data set.
+
+    Args:
+        attributes: of the data set.
+        recorded: attribute → fingerprint in the data set's manifest.
+
+    Raises:
+        ArtifactError: a scorer here is not the one that labelled the data.
+    """
+    here = {name: cached_scorer(one.scorer).fingerprint() for name, one in attributes.items()}
+    different = differences(dict(recorded), here)
+    if different:
+        raise ArtifactError(
+            "a scorer here is not the one that labelled the data set:\n  "
+            + "\n  ".join(different)
+            + "\n",
+            fix="install the packages that the data set was made with, or create it again",
+        )
+    return here
