@@ -79,6 +79,8 @@ class QuietLocalExecutor(LocalPipelineExecutor):
 
     def _run_in_workers(self, ranks: Sequence[int], bar: tqdm) -> None:
         context = multiprocessing.get_context(self.start_method)
+        # Imported once and shared by all workers; where it cannot be found, each imports it itself.
+        context.set_forkserver_preload(["src.dataset.pass_one"])
         documents = context.Value("Q", 0)
         others = set(multiprocessing.active_children())
         pool = ProcessPoolExecutor(

@@ -29,6 +29,7 @@ from src.dataset.pass_one import (
     scorer_fingerprints,
 )
 from src.dataset.pass_two import Labelled, PassTwo
+from src.dataset.tally import Tally
 
 logger = logging.getLogger(__name__)
 STAGE = "dataset"
@@ -80,6 +81,7 @@ def _make(args: DatasetArgs, run: Run) -> None:
     fingerprint = tokenizer_fingerprint(tokenizer)
     made_from = describe_pass_one(args, fingerprint)
     shards = run_pass_one(args, made_from, run.partial, run.folder)
+    _warn(args, shards.tally())
     check_bad_fraction(shards.tally(), args.max_bad_fraction)
     labelled = PassTwo(args, shards, run.partial).run()
     scorers = scorer_fingerprints(args)
@@ -97,6 +99,16 @@ def _make(args: DatasetArgs, run: Run) -> None:
         scorers=scorers,
         made_from=made_from["input"],
     )
+
+
+def _warn(args: DatasetArgs, tally: Tally) -> None:
+    """Say what is allowed and yet may be a mistake."""
+    for source in args.excluded_sources:
+        if source not in tally.sources_read:
+            logger.warning("excluded source %r: the input has no document of it", source)
+    for reason, n in tally.bad_documents.most_common():
+        examples = ", ".join(tally.bad_examples[reason])
+        logger.warning("%d documents left out: %s (e.g. %s)", n, reason, examples)
 
 
 def _facts(args: DatasetArgs, labelled: Labelled) -> dict[str, Any]:

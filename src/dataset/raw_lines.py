@@ -112,7 +112,7 @@ def _decompressed(
         while block:
             if decoder is None:
                 block = block.lstrip(b"\0")  # padding, which gzip allows between members
-                decoder = new_decoder()
+                decoder = new_decoder() if block else None
                 continue
             try:
                 decoded = decoder.decompress(block)

@@ -65,7 +65,8 @@ class WriteScoredShard(PipelineStep):
     ) -> Iterator[Document]:
         """Write the task's shard under a temporary name, and rename it at the end."""
         final = shard_path(self.folder, rank)
-        temporary = final.with_name(f".{final.name}.tmp")
+        # A worker whose parent was killed may live a moment longer: it must not share our file.
+        temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
         schema = scored_schema(self.attributes)
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
             rows = []

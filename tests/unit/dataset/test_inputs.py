@@ -1,0 +1,218 @@
+import json
+import os
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from src.config.dataset import FilesSource, HubSource
+from src.dataset.file_input import FileInput
+from src.dataset.hub_input import HubInput
+from src.dataset.inputs import open_input, portions_of, ranks_by_part
+from src.dataset.raw_lines import Damage
+from src.errors import DataError, UnavailableError
+
+
+def files(path, **more):
+    return FileInput(FilesSource(kind="files", path=str(path), **more))
+
+
+def write_jsonl(path, values):
+    path.write_text("".join(json.dumps(value) + "\n" for value in values))
+
+
+# ------------------------------------------------------------------------------------ sharing out
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 3, 5, 8, 30])
+@pytest.mark.parametrize("tasks", [1, 2, 3, 7, 16, 31])
+def test_every_row_is_read_by_one_task_and_in_the_order_of_the_input(n_parts, tasks):
+    names = [f"part-{i:02d}" for i in range(n_parts)]
+    rows = [(name, number) for name in names for number in range(1, 12)]
+    by_rank = [
+        [
+            (portion.name, number)
+            for portion in portions_of(names, rank, tasks)
+            for number in range(1, 12)
+            if (number - 1) % portion.shares == portion.share
+        ]
+        for rank in range(tasks)
+    ]
+    groups = ranks_by_part(n_parts, tasks)
+    assert sorted(rank for group in groups for rank in group) == list(range(tasks))
+    assert sorted(row for found in by_rank for row in found) == rows
+    in_groups = [sorted(row for rank in group for row in by_rank[rank]) for group in groups]
+    assert [row for group in in_groups for row in group] == rows
+    if tasks <= n_parts * 11:
+        assert all(by_rank), "a task without work"
+
+
+# ------------------------------------------------------------------------------------ shards
+
+
+def test_names_are_the_readable_files_sorted_and_no_hidden_ones(tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / ".cache").mkdir()
+    names = [
+        "b.jsonl", "a.parquet", "below/c.jsonl.gz", "d.jsonl.zst", "notes.txt", ".cache/x.jsonl",
+    ]  # fmt: skip
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    assert files(tmp_path).names() == ["a.parquet", "b.jsonl", "below/c.jsonl.gz", "d.jsonl.zst"]
+    assert files(tmp_path, pattern="*.jsonl").names() == ["b.jsonl"]
+    assert files(tmp_path, pattern="**/*.gz").names() == ["below/c.jsonl.gz"]
+
+
+@pytest.mark.parametrize(
+    "name,pattern,says",
+    [
+        ("gone", None, "does not exist"),
+        ("a.jsonl", None, "is a file"),
+        ("empty", None, "no shard below"),
+        (".", "*.csv", "no shard below"),
+        (".", "*", "unknown kind"),
+    ],
+)
+def test_a_folder_that_cannot_be_read_says_why(tmp_path, name, pattern, says):
+    (tmp_path / "a.jsonl").write_text("{}")
+    (tmp_path / "b.csv.txt").write_text("{}")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=says):
+        files(tmp_path / name, pattern=pattern).names()
+
+
+def test_an_unknown_protocol_is_one_clear_line():
+    with pytest.raises(UnavailableError, match="nosuch://bucket"):
+        files("nosuch://bucket/x").names()
+
+
+def test_a_shard_that_vanished_is_one_clear_line(tmp_path):
+    with pytest.raises(DataError, match="gone since the run began"):
+        list(files(tmp_path).rows("away.jsonl", 0, 1))
+
+
+def test_a_shard_that_the_system_refuses_is_one_clear_line(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "a.jsonl")
+
+    monkeypatch.setattr("datatrove.io.DataFolder.open", refuse)
+    with pytest.raises(UnavailableError, match="cannot be read.*Permission denied"):
+        list(files(tmp_path).rows("a.jsonl", 0, 1))
+
+
+def test_jsonl_rows_with_their_damages(tmp_path):
+    lines = [
+        b'{"text": "a"}', b"{broken", b"[1]", b'"text"', b'{"text": "\xff"}', b'{"text": NaN}', b'{"a": 1}',
+    ]  # fmt: skip
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
+    rows = list(files(tmp_path).rows("a.jsonl", 0, 1))
+    assert [number for number, _ in rows] == [1, 2, 3, 4, 5, 6, 7]
+    found = [row.reason if isinstance(row, Damage) else row for _, row in rows]
+    assert found == [
+        {"text": "a"}, "malformed_json", "not_an_object", "not_an_object", "invalid_utf8",
+        "malformed_json", {"a": 1},
+    ]  # fmt: skip
+    shares = [[number for number, _ in files(tmp_path).rows("a.jsonl", i, 3)] for i in range(3)]
+    assert shares == [[1, 4, 7], [2, 5], [3, 6]]
+
+
+def test_parquet_rows_read_only_the_columns_named(tmp_path):
+    table = pa.table(
+        {
+            "text": ["a", "b", None],
+            "meta": [{"pile_set_name": "X", "n": 1}] * 3,
+            "huge": [b"0" * 1000] * 3,
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    rows = list(files(tmp_path).rows("a.parquet", 0, 1))
+    meta = {"pile_set_name": "X", "n": 1}
+    assert rows == [(i + 1, {"text": t, "meta": meta}) for i, t in enumerate(["a", "b", None])]
+    assert [number for number, _ in files(tmp_path).rows("a.parquet", 1, 2)] == [2]
+
+
+def test_parquet_rows_that_are_not_utf8_are_damage_and_the_others_are_read(tmp_path):
+    raw = pa.array([b"good", b"\xff\xfe", b"fine"], pa.binary())
+    text = pa.StringArray.from_buffers(3, raw.buffers()[1], raw.buffers()[2])
+    pq.write_table(pa.table({"text": text}), tmp_path / "a.parquet")
+    rows = [row for _, row in files(tmp_path).rows("a.parquet", 0, 1)]
+    assert rows[0] == {"text": "good"}
+    assert rows[1].reason == "invalid_utf8"
+    assert rows[2] == {"text": "fine"}
+
+
+def test_a_parquet_file_cut_short_is_one_damage(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["some text"] * 5000}), path)
+    path.write_bytes(path.read_bytes()[:-50])
+    [(number, damage)] = files(tmp_path).rows("a.parquet", 0, 1)
+    assert (number, damage.reason) == (1, "damaged_file")
+
+
+def test_shards_of_another_file_system_are_read(tmp_path):
+    system = fsspec.filesystem("memory")
+    system.pipe("/bucket/raw/a.jsonl", b'{"text": "a"}\n{"text": "b"}\n')
+    system.pipe("/bucket/raw/b.jsonl", b'{"text": "c"}\n')
+    opened = files("memory://bucket/raw")
+    assert opened.names() == ["a.jsonl", "b.jsonl"]
+    assert opened.bytes_stored() == 42
+    assert [row["text"] for name in opened.names() for _, row in opened.rows(name, 0, 1)] == list("abc")
+    by_url = files(f"file://{tmp_path}")
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}')
+    assert list(by_url.rows("a.jsonl", 0, 1)) == [(1, {"text": "a"})]
+
+
+def test_a_description_changes_with_a_byte_and_not_with_the_clock(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a"}')
+    before = files(tmp_path).describe()
+    os.utime(path, (1, 1))
+    assert files(tmp_path).describe() == before
+    path.write_text('{"text": "b"}')
+    assert files(tmp_path).describe() != before
+
+
+# ------------------------------------------------------------------------------------ the hub's format
+
+
+def hub(path, **more):
+    return HubInput(HubSource(kind="hub", path=str(path), **more))
+
+
+@pytest.fixture
+def hub_folder(tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for i in range(3):
+        rows = [{"text": f"{i} {j}", "meta": {"pile_set_name": "X"}} for j in range(4)]
+        write_jsonl(folder / f"train-{i}.jsonl", rows)
+    return folder
+
+
+def test_a_local_folder_in_hub_format_has_its_files_as_parts(hub_folder):
+    opened = open_input(HubSource(kind="hub", path=str(hub_folder)))
+    assert opened.names() == ["shard-00000", "shard-00001", "shard-00002"]
+    rows = list(opened.rows("shard-00001", 1, 2))
+    assert [(number, row["text"]) for number, row in rows] == [(2, "1 1"), (4, "1 3")]
+    assert opened.bytes_stored() == sum(p.stat().st_size for p in hub_folder.iterdir())
+    description = opened.describe()
+    assert [shard["name"] for shard in description["shards"]] == [
+        f"train-{i}.jsonl" for i in range(3)
+    ]
+
+
+def test_a_key_that_is_no_column_is_named_with_the_columns(hub_folder):
+    with pytest.raises(DataError, match=r"source\.text_key.*'body'.*text, meta"):
+        hub(hub_folder, text_key="body").names()
+
+
+def test_a_split_that_is_not_there_is_one_clear_line(hub_folder):
+    with pytest.raises(DataError, match="split"):
+        hub(hub_folder, split="nosuch").names()
+
+
+def test_without_a_hub_the_error_says_what_to_set_instead(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UnavailableError, match=r"nobody/nothing.*local folder"):
+        hub("nobody/nothing").names()
