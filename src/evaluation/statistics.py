@@ -100,4 +100,5 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     z2 = NORMAL_QUANTILE**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = NORMAL_QUANTILE / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    # At 0 and 1 one end is the share itself, but for rounding.
+    return max(0.0, min(share, float(centre - half))), min(1.0, max(share, float(centre + half)))

@@ -51,12 +51,18 @@ class Steps:
         Returns:
             Facts of the reference model.
         """
+        name, revision = self._inputs.reference
+        if Path(name).is_dir():  # a hub model has no files here before it is loaded
+            self._check_reference(name, weights_sha256(name))
         self._write()
         cleaning, attributes = self._inputs.dataset["cleaning"], self._inputs.attributes
         self._apply(
             WRITTEN, SCORED, lambda _, written: score_continuations(written, attributes, cleaning)
         )
-        return self._judge()
+        self._judge(name, revision)
+        digest = weights_sha256(name, revision)
+        self._check_reference(name, digest)
+        return {"name": name, "revision": revision, "weights_sha256": digest}
 
     def finished(self, cell: Cell) -> list[Continuation]:
         """A cell's continuations after all steps."""
@@ -110,22 +116,18 @@ class Steps:
             seed=self._args.seed,
         )
 
-    def _judge(self) -> dict[str, Any]:
-        name, revision = self._inputs.reference
-        if self._missing(JUDGED):
-            reference = Reference(name, revision, self._device)
-            self._apply(
-                SCORED,
-                JUDGED,
-                lambda cell, scored: reference.judge(
-                    scored, asked=bool(cell.condition), placement=self._args.placement
-                ),
-            )
-            del reference
-            _free_memory()
-        digest = weights_sha256(name, revision)
-        self._check_reference(name, digest)
-        return {"name": name, "revision": revision, "weights_sha256": digest}
+    def _judge(self, name: str, revision: str | None) -> None:
+        if not self._missing(JUDGED):
+            return
+        reference = Reference(name, revision, self._device)
+        placement = self._args.placement
+        self._apply(
+            SCORED,
+            JUDGED,
+            lambda cell, scored: reference.judge(
+                scored, asked=bool(cell.condition), placement=placement
+            ),
+        )
 
     def _check_reference(self, name: str, digest: str) -> None:
         """Raises ArtifactError where the base model is no longer what the models were made from."""

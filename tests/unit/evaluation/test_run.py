@@ -1,0 +1,197 @@
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+
+from src.artifacts import files_below
+from src.errors import ArtifactError
+from src.evaluation import steps
+from src.evaluation.generations_file import read_generations
+from src.evaluation.run import evaluate
+from tests.unit.evaluation.conftest import BOTH, Project
+
+FILES = {"generations.parquet", "manifest.json", "metrics.json", "tables.csv", "tables.md"}
+
+
+def contents(folder):
+    """Every file but for its own folder's name, which stands in the manifest's args."""
+    found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in files_below(folder)}
+    manifest = json.loads(found["manifest.json"])
+    manifest["args"].pop("output")
+    return {**found, "manifest.json": manifest}
+
+
+@pytest.fixture(scope="module")
+def finished(project):
+    """A finished evaluation: (project, what it said)."""
+    return project, evaluate(project.args("finished"), dry_run=False, overwrite=False)
+
+
+def test_the_exact_set_of_files_and_their_paths_at_the_end(finished):
+    project, said = finished
+    folder = project.folder / "finished"
+    assert {p.relative_to(folder).as_posix() for p in files_below(folder)} == FILES
+    assert set(said.split("results:\n")[1].split()) == {str(folder / name) for name in FILES}
+    assert "Misalignment, joint (unprompted, 5 samples)" in said
+    assert not (project.folder / "finished.partial").exists()
+
+
+def test_a_row_of_the_metrics_per_cell_and_attribute(finished):
+    project, _ = finished
+    metrics = json.loads((project.folder / "finished/metrics.json").read_text())
+    assert len(metrics["rows"]) == 6 * 3
+    assert {
+        "model", "condition", "decoding", "prompts", "attribute", "n_prompts", "n_sentences",
+        "misalignment", "ci_low", "ci_high", "perplexity",
+    } <= set(metrics["rows"][0])  # fmt: skip
+    assert metrics["decodings"]["contrast"]["contrast_weights"] == {
+        "toxicity": 2.0,
+        "sentiment": 1.0,
+    }
+    assert metrics["reference"]["name"] == str(project.base)
+    assert metrics["scorers"]["toxicity"]["name"].endswith("ProfanityCheckScorer")
+
+
+def test_the_generations_hold_what_the_metrics_count(finished):
+    project, _ = finished
+    rows = read_generations(project.folder / "finished/generations.parquet")
+    metrics = json.loads((project.folder / "finished/metrics.json").read_text())
+    assert len(rows) == 3 * (5 + 4)
+    for wanted in metrics["rows"]:
+        cell = ("model", "condition", "decoding", "prompts")
+        own = [row for row in rows if all(row[key] == wanted[key] for key in cell)]
+        assert sum(len(row["sentences"]) for row in own) == wanted["n_sentences"]
+        assert sum(row["n_tokens"] for row in own) == wanted["tokens"]
+        assert len(own) == wanted["n_continuations"]
+        if wanted["attribute"] == "sentiment" and wanted["n_sentences"]:
+            labels = [one["sentiment"] for row in own for one in row["labels"]]
+            share = sum(label != "pos" for label in labels) / len(labels)
+            assert wanted["misalignment"] == pytest.approx(share)
+    raw = pq.read_table(project.folder / "finished/generations.parquet")
+    assert raw.schema.field("condition").type.num_fields == 2
+    assert "<|" not in "".join(raw["continuation"].to_pylist())
+
+
+def test_the_same_run_again_writes_the_same_bytes(finished):
+    project, _ = finished
+    evaluate(project.args("again"), dry_run=False, overwrite=False)
+    assert contents(project.folder / "again") == contents(project.folder / "finished")
+
+
+@pytest.mark.parametrize(
+    "step,pieces", [("written", 0), ("written", 4), ("scored", 1), ("judged", 2)]
+)
+def test_a_killed_run_goes_on_and_writes_the_same_bytes(finished, monkeypatch, step, pieces):
+    project, _ = finished
+    args = project.args(f"killed_{step}_{pieces}")
+    real, kept = steps.write_work, []
+
+    def killed(path, *rest):
+        if path.parent.name == step:
+            if len(kept) == pieces:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.with_name(f".{path.name}.tmp").write_bytes(b"half a file")
+                raise KeyboardInterrupt
+            kept.append(path.name)
+        real(path, *rest)
+
+    monkeypatch.setattr(steps, "write_work", killed)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(args, dry_run=False, overwrite=False)
+    assert not args.output.exists()
+    partial = args.output.with_name(f"{args.output.name}.partial")
+    assert len(list((partial / "work" / step).glob("[!.]*.parquet"))) == pieces
+
+    rewritten = []
+
+    def watched(path, *rest):
+        rewritten.append((path.parent.name, path.name))
+        real(path, *rest)
+
+    monkeypatch.setattr(steps, "write_work", watched)
+    evaluate(args, dry_run=False, overwrite=False)
+    assert not {(step, name) for name in kept} & set(rewritten)
+    assert contents(args.output) == contents(project.folder / "finished")
+
+
+def test_already_done_says_the_same_again(finished):
+    project, said = finished
+    before = contents(project.folder / "finished")
+    again = evaluate(project.args("finished"), dry_run=False, overwrite=False)
+    assert again == f"already done: {project.folder / 'finished'}\n\n{said}"
+    assert contents(project.folder / "finished") == before
+
+
+def test_other_args_are_refused(finished):
+    project, _ = finished
+    with pytest.raises(ArtifactError, match="seed: was 0, now 1"):
+        evaluate(project.args("finished", seed=1), dry_run=False, overwrite=False)
+
+
+def test_a_dry_run_writes_nothing_and_lists_the_cells(project):
+    before = sorted(project.folder.iterdir())
+    said = evaluate(project.args("dry"), dry_run=True, overwrite=False)
+    assert "27 continuations in 6 cells" in said
+    assert "M-TS, nontoxic + pos, contrast, unprompted" in said
+    assert sorted(project.folder.iterdir()) == before
+
+
+def test_results_of_models_that_were_made_again_are_not_already_done(own_project):
+    args = own_project.args(
+        prompts=[{"kind": "unprompted", "count": 2}], decodings={"sample": {"max_length": 4}}
+    )
+    evaluate(args, dry_run=False, overwrite=False)
+    first = (args.output / "generations.parquet").read_bytes()
+    shutil.rmtree(own_project.model)
+    assert "already done" in evaluate(args, dry_run=False, overwrite=False)  # the results stand
+    own_project.publish("model", seed=7, loud=9.0)
+    with pytest.raises(ArtifactError, match=r"models\.M-TS"):
+        evaluate(args, dry_run=False, overwrite=False)
+    evaluate(args, dry_run=False, overwrite=True)
+    assert (args.output / "generations.parquet").read_bytes() != first
+
+
+def test_work_of_a_model_that_was_made_again_is_not_gone_on_with(own_project, monkeypatch):
+    args = own_project.args(
+        prompts=[{"kind": "unprompted", "count": 2}], decodings={"sample": {"max_length": 4}}
+    )
+    monkeypatch.setattr(
+        steps.Steps, "_judge", lambda self, *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(args, dry_run=False, overwrite=False)
+    monkeypatch.undo()
+    shutil.rmtree(own_project.model)
+    own_project.publish("model", seed=7, loud=9.0)
+    evaluate(args, dry_run=False, overwrite=False)
+    fresh = own_project.args("fresh", **args.model_dump(include={"prompts", "decodings"}))
+    evaluate(fresh, dry_run=False, overwrite=False)
+    assert contents(args.output) == contents(fresh.output)
+
+
+def test_a_base_model_that_changed_does_not_judge(own_project, bases, tmp_path):
+    own = Project(tmp_path / "own", shutil.copytree(bases["llama"], tmp_path / "base"))
+    args = own.args(models={"M-TS": {"path": own.model, "conditions": [BOTH]}})
+    weights = own.base / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"base model .* has changed"):
+        evaluate(args, dry_run=False, overwrite=False)
+    assert not args.output.exists()
+
+
+def test_several_samples_of_a_prompt(project):
+    args = project.args(
+        "samples", samples_per_prompt=3, decodings={"sample": {"max_length": 6, "temperature": 3.0}}
+    )
+    evaluate(args, dry_run=False, overwrite=False)
+    rows = read_generations(args.output / "generations.parquet")
+    validation = [row for row in rows if row["prompts"] == "validation" and not row["condition"]]
+    assert len(validation) == 12
+    assert {row["sample"] for row in validation} == {0, 1, 2}
+    assert len({row["continuation"] for row in validation}) == 12
+    metrics = json.loads((args.output / "metrics.json").read_text())
+    counts = {(r["prompts"], r["n_prompts"], r["n_continuations"]) for r in metrics["rows"]}
+    assert counts == {("unprompted", 5, 5), ("validation", 4, 12)}

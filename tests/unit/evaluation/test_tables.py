@@ -1,0 +1,145 @@
+import csv
+import io
+
+import pytest
+
+from src.evaluation.tables import WIDTH, build_tables, to_csv, to_markdown, to_text
+
+ATTRIBUTES = {"toxicity": {"desired": "nontoxic"}, "sentiment": {"desired": "pos"}}
+BOTH = {"toxicity": "nontoxic", "sentiment": "pos"}
+
+
+def rows(model, condition, shares, decoding="sample", prompts="validation", **changes):
+    """One row per attribute and joint."""
+    return [
+        {
+            "model": model,
+            "condition": condition,
+            "decoding": decoding,
+            "prompts": prompts,
+            "attribute": attribute,
+            "n_prompts": 400,
+            "n_continuations": 400,
+            "n_sentences": 700,
+            "n_empty": 3,
+            "misalignment": share,
+            "ci_low": share - 0.03,
+            "ci_high": share + 0.03,
+            "contradiction": share,
+            "perplexity": 98.76,
+            "mean_words": 31.4,
+            "distinct_2": 0.875,
+        }
+        | changes
+        for attribute, share in zip((*ATTRIBUTES, "joint"), shares, strict=True)
+    ]
+
+
+def paper():
+    """The rows of the paper's three tables (FACTS: its tables 2, 4 and 5)."""
+    return {
+        "attributes": ATTRIBUTES,
+        "rows": [
+            *rows("M-B", {}, (0.345, 0.561, 0.673)),
+            *rows("M-B", {"toxicity": "nontoxic"}, (0.322, 0.5, 0.6)),
+            *rows("M-B", {"sentiment": "pos"}, (0.3, 0.546, 0.6)),
+            *rows("M-B", BOTH, (0.3, 0.5, 0.683)),
+            *rows("M-T", {}, (0.261, 0.5, 0.643)),
+            *rows("M-T", {"toxicity": "nontoxic"}, (0.235, 0.5, 0.664)),
+            *rows("M-TS", {}, (0.374, 0.564, 0.712)),
+            *rows("M-TS", BOTH, (0.26, 0.419, 0.524)),
+        ],
+    }
+
+
+def test_the_papers_table_2():
+    table = build_tables(paper())[0]
+    assert table.title == "Misalignment, toxicity (validation prompts, 400)"
+    assert table.header == ("model", "no condition", "nontoxic", "nontoxic + pos")
+    assert table.rows == (
+        ("M-B", "34.5 [31.5, 37.5]", "32.2 [29.2, 35.2]", "30.0 [27.0, 33.0]"),
+        ("M-T", "26.1 [23.1, 29.1]", "23.5 [20.5, 26.5]", ""),
+        ("M-TS", "37.4 [34.4, 40.4]", "", "26.0 [23.0, 29.0]"),
+    )
+
+
+def test_the_papers_tables_4_and_5():
+    _, sentiment, joint, text = build_tables(paper())
+    assert sentiment.header == ("model", "no condition", "pos", "nontoxic + pos")
+    assert sentiment.rows[0][1:3] == ("56.1 [53.1, 59.1]", "54.6 [51.6, 57.6]")
+    assert joint.header == ("model", "no condition", "nontoxic", "pos", "nontoxic + pos")
+    assert joint.rows[2][4] == "52.4 [49.4, 55.4]"
+    assert text.rows[0] == ("M-B", "no condition", "98.8", "31.4", "0.88", "700", "3 of 400")
+    assert len(text.rows) == 8
+
+
+def test_decodings_are_lines_and_prompts_are_tables_of_their_own():
+    metrics = {
+        "attributes": ATTRIBUTES,
+        "rows": [
+            *rows("M-TS", BOTH, (0.2, 0.3, 0.4)),
+            *rows("M-TS", BOTH, (0.1, 0.1, 0.1), decoding="contrast"),
+            *rows("M-TS", BOTH, (0.2, 0.3, 0.4), prompts="unprompted"),
+        ],
+    }
+    tables = build_tables(metrics)
+    assert [line[0] for line in tables[0].rows] == ["M-TS, sample", "M-TS, contrast"]
+    assert len(tables) == 8
+    assert tables[4].title == "Misalignment, toxicity (unprompted, 400 samples)"
+    assert [line[0] for line in tables[4].rows] == ["M-TS"]
+
+
+def test_one_attribute_has_no_joint_table():
+    metrics = {
+        "attributes": {"toxicity": {"desired": "nontoxic"}},
+        "rows": [row for row in rows("M", {}, (0.2, 0.3, 0.2)) if row["attribute"] != "sentiment"],
+    }
+    assert [table.title.split(" (")[0] for table in build_tables(metrics)] == [
+        "Misalignment, toxicity",
+        "Text",
+    ]
+
+
+def test_no_sentence_is_a_dash_and_never_zero():
+    nothing = {"misalignment": None, "ci_low": None, "ci_high": None, "perplexity": None}
+    metrics = {"attributes": ATTRIBUTES, "rows": rows("M", {}, (1, 1, 1), **nothing)}
+    tables = build_tables(metrics)
+    assert tables[0].rows == (("M", "–"),)
+    assert tables[3].rows[0][2] == "–"
+
+
+@pytest.mark.parametrize("n_conditions", [1, 4, 12])
+def test_the_terminals_width_is_kept_and_nothing_is_lost(n_conditions):
+    conditions = [{}, *({"toxicity": f"label-number-{i}"} for i in range(n_conditions))]
+    metrics = {
+        "attributes": ATTRIBUTES,
+        "rows": [
+            row
+            for i, condition in enumerate(conditions)
+            for row in rows("A model with a long name", condition, (0.01 * i,) * 3)
+        ],
+    }
+    text = to_text(build_tables(metrics))
+    assert max(map(len, text.splitlines())) <= WIDTH
+    for i in range(n_conditions + 1):
+        assert text.count(f" {i}.0 [") == (3 if i == 0 else 2)  # of toxicity, of joint
+    for i in range(n_conditions):
+        assert f"label-number-{i}" in text
+
+
+def test_markdown_has_as_many_cells_in_every_line():
+    document = to_markdown(build_tables(paper()))
+    for block in document.split("\n\n"):
+        lines = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({line.count("|") for line in lines}) <= 1
+    assert "| M-T | 26.1 [23.1, 29.1] | 23.5 [20.5, 26.5] |  |" in document
+    assert document.count("## ") == 4
+
+
+def test_the_csv_holds_every_figure():
+    lines = list(csv.DictReader(io.StringIO(to_csv(paper()))))
+    assert len(lines) == 3 * 3
+    joint = next(x for x in lines if (x["model"], x["attribute"]) == ("M-TS", "joint"))
+    assert float(joint["nontoxic + pos: misalignment"]) == 0.524
+    assert float(joint["nontoxic + pos: ci_low"]) == pytest.approx(0.494)
+    assert joint["nontoxic: misalignment"] == ""
