@@ -21,8 +21,9 @@ from torch import nn
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from src.attributes.attribute import Attribute
-from src.errors import ArtifactError, UnavailableError, UserError
-from src.language_model import WHERE_TO_GET_ONE, check_folder_exists, first_line
+from src.attributes.hub_models import first_line
+from src.errors import ArtifactError, UserError
+from src.language_model import source_options
 from src.runtime import keyed_hash
 
 Attributes = Mapping[str, Attribute]
@@ -67,16 +68,14 @@ def load_tokenizer(
 
     Raises:
         UnavailableError: it is neither a folder nor to be had from the hub.
-        UserError: it is no fast tokenizer, has no end-of-text token, or one that a label would need.
+        UserError: it is no tokenizer, no fast one, has no end-of-text token, or one that a label needs.
     """
-    check_folder_exists(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(name, **source_options(name, revision))
     except (OSError, ValueError) as error:
-        raise UnavailableError(
-            f"tokenizer {name!r} could not be loaded from a local folder or the hub "
-            f"({first_line(error)})",
-            fix=WHERE_TO_GET_ONE,
+        raise UserError(
+            f"{name!r} holds no tokenizer that can be read ({first_line(error)})",
+            fix="check the name, or set another folder",
         ) from error
     _check_usable(tokenizer, name, control_tokens_of(attributes or {}))
     tokenizer.add_special_tokens(

@@ -6,6 +6,7 @@ Shared by training (the base model) and evaluation (checkpoints, the reference m
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +17,14 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Pre
 from transformers.utils import logging as transformers_logging
 
 from src.artifacts import file_sha256, json_sha256
+from src.attributes.hub_models import first_line, local_only
 from src.errors import UnavailableError, UserError
 
 logger = logging.getLogger(__name__)
 
 Precision = Literal["bf16", "fp16", "fp32"]
 _FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
-WHERE_TO_GET_ONE = (
-    "check the name and the connection, or set a local folder (the demo's: "
-    "python scripts/fetch_demo_assets.py)"
-)
+_HINT = "check the name, or set a local folder (the demo's: python scripts/fetch_demo_assets.py)"
 
 
 def model_config(name: str, revision: str | None = None) -> PretrainedConfig:
@@ -37,21 +36,15 @@ def model_config(name: str, revision: str | None = None) -> PretrainedConfig:
 
     Raises:
         UnavailableError: it is neither a local folder nor to be had from the hub.
-        UserError: the folder holds no model, or one that is no causal language model.
+        UserError: the folder is missing, holds no model, or one that is no causal language model.
     """
-    check_folder_exists(name)
     try:
-        config = AutoConfig.from_pretrained(name, revision=revision)
+        config = AutoConfig.from_pretrained(name, **source_options(name, revision))
     except (OSError, ValueError) as error:
-        if Path(name).is_dir():
-            raise UserError(
-                f"folder {name!r} holds no model that can be read ({first_line(error)})",
-                allowed="a folder written by save_pretrained: config.json, *.safetensors, tokenizer",
-            ) from error
-        raise UnavailableError(
-            f"model {name!r} is no local folder and could not be had from the hub "
-            f"({first_line(error)})",
-            fix=WHERE_TO_GET_ONE,
+        raise UserError(
+            f"{name!r} holds no model that can be read ({first_line(error)})",
+            allowed="what save_pretrained writes: config.json, *.safetensors, the tokenizer's files",
+            fix=_HINT,
         ) from error
     if type(config) not in AutoModelForCausalLM._model_mapping:
         raise UserError(
@@ -62,25 +55,29 @@ def model_config(name: str, revision: str | None = None) -> PretrainedConfig:
     return config
 
 
-def check_folder_exists(name: str) -> None:
-    """Answer at once for a missing folder: asking the hub for it would take time and mislead.
+def source_options(name: str, revision: str | None = None) -> dict[str, Any]:
+    """Options for every `from_pretrained` of a model or tokenizer, once it is known that it can be had.
 
     Args:
-        name: name on the hub or local folder of a model or tokenizer.
+        name: name on the hub or local folder.
+        revision: commit, tag or branch of a hub repository.
 
     Raises:
-        UnavailableError: the name can only mean a local folder, and there is none.
+        UserError: the name can only mean a local folder, and there is none.
+        UnavailableError: it is not to be had from the hub.
     """
     parent = Path(name).parent
-    is_a_path = name.startswith(("/", ".", "~")) or (parent != Path() and parent.is_dir())
+    # `assets/` is what set-up fetches: in a bare clone it is not there yet.
+    is_a_path = name.startswith(("/", ".", "~", "assets/")) or (
+        parent != Path() and parent.is_dir()
+    )
     if is_a_path and not Path(name).is_dir():
-        raise UnavailableError(f"model folder {name!r} does not exist", fix=WHERE_TO_GET_ONE)
+        raise UserError("the folder of a model or tokenizer does not exist", got=name, fix=_HINT)
+    return {"revision": revision, "local_files_only": _local_only(name, revision)}
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message: transformers' go on with advice for other situations."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+# One question to the hub for config, tokenizer and weights.
+_local_only = functools.cache(local_only)
 
 
 def attention_for(device: torch.device) -> str | None:
@@ -114,12 +111,12 @@ def load_language_model(
     with _quiet_loading():
         try:
             model, found = AutoModelForCausalLM.from_pretrained(
-                name, revision=revision, config=config, **options
+                name, config=config, **source_options(name, revision), **options
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise UnavailableError(
                 f"the weights of model {name!r} could not be loaded ({first_line(error)})",
-                fix=WHERE_TO_GET_ONE,
+                fix=_HINT,
             ) from error
     lacking = sorted({*found["missing_keys"], *map(str, found.get("mismatched_keys", ()))})
     if lacking:

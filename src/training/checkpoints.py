@@ -1,0 +1,154 @@
+"""Checkpoints: finding the one to go on from, and giving out plain Hugging Face folders.
+
+The Trainer's own checkpoints (weights, optimiser, random state) live in `work/trainer/checkpoint-N` until the
+run is published. A marker that is written last says that one is complete. Of each, the plain folder
+`checkpoints/step-NNNNNN` is given out, its files hard links where the disk can: no weight is written twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from src.artifacts import write_json_atomically
+from src.errors import ArtifactError
+
+MARKER = "complete.json"
+_OF_THE_TRAINER_ONLY = re.compile(
+    r"optimizer\.pt|scheduler\.pt|scaler\.pt|rng_state.*\.pth|trainer_state\.json|training_args\.bin|"
+    + re.escape(MARKER)
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a complete checkpoint says of the run so far.
+
+    Attributes:
+        step: optimiser steps done.
+        tokens_seen: targets trained on.
+        processes: of the run; another number would see the data in another order.
+        finished: whether this is the last step.
+    """
+
+    step: int
+    tokens_seen: int
+    processes: int
+    finished: bool
+
+
+class Checkpoints:
+    """The checkpoints of one unfinished run."""
+
+    def __init__(self, partial: Path, keep: int | None) -> None:
+        """Prepare, without touching the disk.
+
+        Args:
+            partial: the run's unfinished folder.
+            keep: checkpoints given out that stay, the newest; None for all.
+        """
+        self.trainer_folder = partial / "work" / "trainer"
+        self._published = partial / "checkpoints"
+        self._final = partial / "final"
+        self._keep = keep
+
+    def _folder(self, step: int) -> Path:
+        return self.trainer_folder / f"checkpoint-{step}"
+
+    def newest(self) -> tuple[Path, Progress] | None:
+        """The newest complete checkpoint, if there is one."""
+        found = []
+        for marker in self.trainer_folder.glob(f"checkpoint-*/{MARKER}"):
+            progress = Progress(**json.loads(marker.read_text(encoding="utf-8")))
+            found.append((progress.step, marker.parent, progress))
+        return max(found)[1:] if found else None
+
+    def clean(self, processes: int) -> None:
+        """Remove what a killed run left half-written, and what it gave out after the newest complete one.
+
+        Raises:
+            ArtifactError: the run was begun by another number of processes.
+        """
+        newest = self.newest()
+        if newest is not None and newest[1].processes != processes:
+            raise ArtifactError(
+                "the unfinished run was begun by another number of processes",
+                got=processes,
+                allowed=str(newest[1].processes),
+                fix=f"use {newest[1].processes}, or start anew with --overwrite",
+            )
+        step = newest[1].step if newest else 0
+        for folder in self.trainer_folder.glob("checkpoint-*"):
+            if newest is None or folder != newest[0]:
+                shutil.rmtree(folder)
+        for folder in self._published.glob("*"):
+            if folder.name.startswith(".") or int(folder.name.removeprefix("step-")) > step:
+                shutil.rmtree(folder)
+
+    def complete(self, progress: Progress, *, publish: bool) -> None:
+        """Give out the Trainer's newest checkpoint, mark it as complete, and drop the ones before it.
+
+        Args:
+            progress: what the marker says.
+            publish: whether it stays as `checkpoints/step-NNNNNN`.
+        """
+        folder = self._folder(progress.step)
+        if publish:
+            _link_folder(folder, self._published / f"step-{progress.step:06d}")
+            if self._keep is not None:
+                for old in self.published()[: -self._keep]:
+                    shutil.rmtree(old)
+        _flush(folder)
+        write_json_atomically(folder / MARKER, asdict(progress))
+        for other in self.trainer_folder.glob("checkpoint-*"):
+            if other != folder:
+                shutil.rmtree(other)
+
+    def published(self) -> list[Path]:
+        """The checkpoints given out, oldest first."""
+        return sorted(self._published.glob("step-*"))
+
+    def is_final(self) -> bool:
+        """Whether a killed run had come as far as removing its work: all that is left is to publish."""
+        return self._final.exists() and not self.trainer_folder.parent.exists()
+
+    def finish(self) -> None:
+        """Give out the last checkpoint as `final`."""
+        newest = self.newest()
+        if newest is not None:
+            _link_folder(newest[0], self._final)
+
+    def discard_work(self) -> None:
+        """Remove what is not part of the finished run, in one step as seen from a run after a kill."""
+        work = self.trainer_folder.parent
+        discarded = work.with_name(".discarded")
+        if work.exists():
+            shutil.rmtree(discarded, ignore_errors=True)
+            work.rename(discarded)
+        shutil.rmtree(discarded, ignore_errors=True)
+
+
+def _link_folder(source: Path, target: Path) -> None:
+    """A plain Hugging Face folder with the files of one of the Trainer's checkpoints."""
+    temporary = target.with_name(f".{target.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for path in sorted(source.iterdir()):
+        if path.is_file() and not _OF_THE_TRAINER_ONLY.fullmatch(path.name):
+            try:
+                os.link(path, temporary / path.name)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(path, temporary / path.name)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
+
+
+def _flush(folder: Path) -> None:
+    """Bring every file to the disk before the marker says that they are there."""
+    for path in folder.iterdir():
+        with path.open("rb") as handle:
+            os.fsync(handle.fileno())

@@ -1,0 +1,171 @@
+"""What can be checked before training: every problem at once, no weights loaded, nothing written."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow.parquet as pq
+import torch
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
+from transformers.integrations import get_available_reporting_integrations
+
+from src.artifacts import Manifest, check_disk_space, read_manifest
+from src.attributes.attribute import Attribute, from_manifest
+from src.config.training import TrainingArgs
+from src.control_tokens import check_tokenizer, load_tokenizer
+from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
+from src.language_model import Precision, model_config, parameter_count, pick_precision
+from src.runtime import pick_device, world_size
+from src.training.schedule import Schedule, plan_schedule
+
+T = TypeVar("T")
+BYTES_PER_WEIGHT = 4  # weights are kept in fp32
+OPTIMISER_BYTES_PER_WEIGHT = 8  # AdamW's two moments in fp32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run of training will use, all of it checked."""
+
+    dataset: Manifest
+    attributes: dict[str, Attribute]
+    tokenizer: PreTrainedTokenizerBase
+    device: torch.device
+    precision: Precision
+    schedule: Schedule
+    disk_bytes: int
+
+    def describe(self, args: TrainingArgs) -> str:
+        """What would be read and written, for `--dry-run`."""
+        conditions = ", ".join(args.condition_on) or "nothing"
+        return (
+            f"would train {args.model.name} on {self.schedule.sentences} sentences of {args.dataset}, "
+            f"conditioned on {conditions}: {self.schedule.steps} steps on {self.device} in "
+            f"{self.precision}; would write {args.output} "
+            f"(up to {self.disk_bytes / 1e9:.1f} GB while it runs)"
+        )
+
+
+@dataclass
+class _Problems:
+    found: list[ProjectError] = field(default_factory=list)
+
+    def check(self, action: Callable[[], T]) -> T | None:
+        """The action's result; None, and a problem more, where it cannot be had."""
+        try:
+            return action()
+        except ProjectError as error:
+            self.found.append(error)
+            return None
+
+    def raise_all(self) -> None:
+        if len(self.found) == 1:
+            raise self.found[0]
+        if self.found:
+            outside = all(isinstance(error, UnavailableError) for error in self.found)
+            lines = "".join(f"\n  {error}" for error in self.found)
+            kind = UnavailableError if outside else UserError
+            raise kind(f"{len(self.found)} problems:{lines}")
+
+
+def preflight(args: TrainingArgs) -> Plan:
+    """Check the data set, the base model, the tokenizer, the device, the trackers and the disk.
+
+    Raises:
+        ProjectError: what is wrong; several problems are listed in one error.
+    """
+    problems = _Problems()
+    dataset = problems.check(lambda: read_manifest(args.dataset, "dataset"))
+    attributes = problems.check(lambda: from_manifest(dataset["attributes"])) if dataset else None
+    if attributes is not None:
+        problems.check(lambda: _check_condition_on(args, attributes))
+    config = problems.check(lambda: model_config(args.model.name, args.model.revision))
+    tokenizer = None
+    if attributes is not None and config is not None:
+        tokenizer = problems.check(lambda: _tokenizer(args, attributes, dataset))
+        problems.check(lambda: _check_context(config, dataset, attributes, args))
+    device = problems.check(lambda: pick_device(args.device))
+    precision = device and problems.check(
+        lambda: pick_precision(args.optimisation.precision, device)
+    )
+    problems.check(lambda: _check_trackers(args))
+    schedule = problems.check(lambda: _schedule(args)) if dataset else None
+    needed = 0
+    if config is not None:
+        needed = _disk_bytes(args, config, schedule)
+        problems.check(lambda: check_disk_space(args.output, needed))
+    problems.raise_all()
+    return Plan(dataset, attributes, tokenizer, device, precision, schedule, needed)
+
+
+def _check_condition_on(args: TrainingArgs, attributes: dict[str, Attribute]) -> None:
+    for name in args.condition_on:
+        if name not in attributes:
+            near = difflib.get_close_matches(name, attributes, n=1)
+            raise UserError(
+                f"condition_on names an attribute that {args.dataset} does not have",
+                got=name,
+                allowed=", ".join(attributes),
+                fix=f"Did you mean {near[0]!r}?" if near else None,
+            )
+
+
+def _tokenizer(
+    args: TrainingArgs, attributes: dict[str, Attribute], dataset: Manifest
+) -> PreTrainedTokenizerBase:
+    tokenizer = load_tokenizer(args.model.name, attributes, args.model.revision)
+    check_tokenizer(tokenizer, dataset["tokenizer"]["fingerprint"], f"data set {args.dataset}")
+    return tokenizer
+
+
+def _check_context(
+    config: PretrainedConfig,
+    dataset: Manifest,
+    attributes: dict[str, Attribute],
+    args: TrainingArgs,
+) -> None:
+    context = getattr(config, "max_position_embeddings", None)
+    longest = dataset["context_length"] + 1  # the start token is not counted there
+    if context is not None and context < longest:
+        raise ArtifactError(
+            f"sentences of {args.dataset} can be longer than the context of {args.model.name}",
+            got=f"{longest} tokens",
+            allowed=f"{context} tokens",
+            fix="choose another base model, or create the data set with a smaller context_length",
+        )
+
+
+def _check_trackers(args: TrainingArgs) -> None:
+    installed = get_available_reporting_integrations()
+    missing = [name for name in args.report_to if name not in installed]
+    if missing:
+        raise UserError(
+            f"report_to names {', '.join(map(repr, missing))}, which is not installed",
+            allowed=", ".join(sorted(installed)) or "none: no tracker is installed",
+            fix="install the tracker's package, or set report_to: []",
+        )
+
+
+def _schedule(args: TrainingArgs) -> Schedule:
+    return plan_schedule(args, training_rows(args.dataset), world_size())
+
+
+def training_rows(folder: Path) -> int:
+    """Rows of the training split, from the files' footers."""
+    return sum(pq.read_metadata(path).num_rows for path in sorted(folder.glob("train-*.parquet")))
+
+
+def _disk_bytes(args: TrainingArgs, config: PretrainedConfig, schedule: Any) -> int:
+    """Bytes at the worst moment: all checkpoints that are kept, and two of the Trainer's own."""
+    weights = parameter_count(config)
+    kept = 1
+    every = args.checkpoints.every_steps
+    if schedule is not None and every is not None:
+        kept += min(schedule.steps // every, args.checkpoints.keep or schedule.steps)
+    per_checkpoint = BYTES_PER_WEIGHT * weights
+    resumable = 0 if every is None else OPTIMISER_BYTES_PER_WEIGHT * weights
+    return (kept + 1) * per_checkpoint + 2 * resumable

@@ -1,0 +1,111 @@
+"""What a checkpoint is measured by: loss and control AUC on validation sentences."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from src.control_tokens import Attributes
+from src.errors import DataError, ProjectError
+from src.language_model import Precision
+from src.likelihood import control_auc, sentence_log_likelihoods
+from src.runtime import keyed_hash
+from src.training.examples import rows_of
+
+
+@dataclass(frozen=True)
+class ValidationSentences:
+    """Labelled sentences of held-out documents: texts, and per text attribute → label."""
+
+    texts: list[str]
+    labels: list[dict[str, str]]
+
+
+def choose_validation(
+    folder: Path, attributes: Attributes, count: int, seed: int
+) -> ValidationSentences:
+    """Draw validation sentences, the same for every model, balanced over the label combinations.
+
+    Args:
+        folder: of the data set.
+        attributes: all of the data set's.
+        count: sentences wanted; fewer if the data set has fewer.
+        seed: of the draw.
+
+    Raises:
+        DataError: the data set has no validation sentence.
+    """
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows_of(folder, "validation", ["id", "text", "labels"]):
+        groups[tuple(row["labels"][name] for name in attributes)].append(row)
+    if not groups:
+        raise DataError(
+            f"{folder} has no validation sentence",
+            fix="set checkpoints.evaluation_sentences to 0, or create a larger data set",
+        )
+    ranked = []
+    for combination, rows in groups.items():
+        rows.sort(key=lambda row: keyed_hash(seed, "evaluation", row["id"]))
+        ranked += [(rank, combination, row) for rank, row in enumerate(rows)]
+    ranked.sort(key=lambda item: item[:2])
+    chosen = [row for _, _, row in ranked[:count]]
+    return ValidationSentences(
+        texts=[row["text"] for row in chosen],
+        labels=[{name: row["labels"][name] for name in attributes} for row in chosen],
+    )
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Measures a model on validation sentences, each with its own labels as the condition."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    attributes: Attributes
+    condition_on: Sequence[str]
+    sentences: ValidationSentences
+    precision: Precision
+
+    def __call__(self) -> dict[str, float]:
+        """Measure.
+
+        Returns:
+            `eval_loss` (nats per target), `eval_control_auc_<attribute>` for each of `condition_on`, and
+            `eval_tokens_per_second`.
+
+        Raises:
+            ProjectError: the loss is no number.
+        """
+        started = time.monotonic()
+        own_labels = [{n: row[n] for n in self.condition_on} for row in self.sentences.labels]
+        shared = (self.model, self.tokenizer, self.sentences.texts)
+        log_p, counts = sentence_log_likelihoods(
+            *shared, own_labels, self.attributes, precision=self.precision
+        )
+        aucs = control_auc(
+            *shared,
+            own_labels,
+            self.attributes,
+            self.condition_on,
+            own=log_p,
+            precision=self.precision,
+        )
+        loss = float(-log_p.sum() / counts.sum())
+        if not loss < float("inf"):
+            raise ProjectError(
+                f"the validation loss is {loss}",
+                fix="lower optimisation.learning_rate or control_tokens.learning_rate",
+            )
+        seconds = time.monotonic() - started
+        passes = 1 + len(self.condition_on)
+        return {
+            "eval_loss": loss,
+            **{f"eval_control_auc_{name}": value for name, value in aucs.items()},
+            "eval_tokens_per_second": round(passes * int(counts.sum()) / seconds, 1),
+        }
