@@ -97,7 +97,7 @@ def test_a_shard_that_the_system_refuses_is_one_clear_line(tmp_path, monkeypatch
         raise PermissionError(13, "Permission denied", "a.jsonl")
 
     monkeypatch.setattr("datatrove.io.DataFolder.open", refuse)
-    with pytest.raises(UnavailableError, match="cannot be read.*Permission denied"):
+    with pytest.raises(UnavailableError, match=r"cannot be read.*Permission denied"):
         list(files(tmp_path).rows("a.jsonl", 0, 1))
 
 
@@ -157,7 +157,9 @@ def test_shards_of_another_file_system_are_read(tmp_path):
     opened = files("memory://bucket/raw")
     assert opened.names() == ["a.jsonl", "b.jsonl"]
     assert opened.bytes_stored() == 42
-    assert [row["text"] for name in opened.names() for _, row in opened.rows(name, 0, 1)] == list("abc")
+    assert [row["text"] for name in opened.names() for _, row in opened.rows(name, 0, 1)] == list(
+        "abc"
+    )
     by_url = files(f"file://{tmp_path}")
     (tmp_path / "a.jsonl").write_text('{"text": "a"}')
     assert list(by_url.rows("a.jsonl", 0, 1)) == [(1, {"text": "a"})]

@@ -7,7 +7,10 @@ import zstandard
 from src.dataset import raw_lines
 from src.dataset.raw_lines import Damage, lines_of
 
-TEXT = b"\n".join(b'{"line": %d, "text": "%s"}' % (i, b"word " * (i % 40)) for i in range(2000)) + b"\n"
+TEXT = (
+    b"\n".join(b'{"line": %d, "text": "%s"}' % (i, b"word " * (i % 40)) for i in range(2000))
+    + b"\n"
+)
 LINES = TEXT.splitlines()
 PACKED = {
     "a.jsonl": TEXT,

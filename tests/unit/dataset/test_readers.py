@@ -56,7 +56,10 @@ def test_bad_rows_have_reasons_and_no_text(monkeypatch):
 
 def test_a_missing_source_is_bad_only_where_sources_are_left_out(monkeypatch):
     rows = [{"text": "a"}, {"text": "b", "meta": META}]
-    assert reasons(read(rows, source_needed=True, monkeypatch=monkeypatch)) == ["missing_source", None]
+    assert reasons(read(rows, source_needed=True, monkeypatch=monkeypatch)) == [
+        "missing_source",
+        None,
+    ]
     assert reasons(read(rows, monkeypatch=monkeypatch)) == [None, None]
 
 

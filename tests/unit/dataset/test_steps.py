@@ -50,7 +50,10 @@ def test_the_sample_is_a_share_of_documents_and_depends_on_nothing_but_ids():
 
 def test_bad_documents_stay_in_the_stream_whatever_the_sample():
     tally = Tally()
-    assert len(list(SampleDocuments(1e-9, 0, tally).run([bad_document("missing_text", "a:1", 1)]))) == 1
+    assert (
+        len(list(SampleDocuments(1e-9, 0, tally).run([bad_document("missing_text", "a:1", 1)])))
+        == 1
+    )
     assert not tally.excluded_documents
 
 
@@ -62,7 +65,9 @@ def test_sources_are_left_out_by_their_whole_name():
 
 def test_a_document_becomes_its_sentences_in_order():
     tally = Tally()
-    found = list(SplitIntoSentences(tally).run([document("One is here. Two is there."), document("  ")]))
+    found = list(
+        SplitIntoSentences(tally).run([document("One is here. Two is there."), document("  ")])
+    )
     assert [(s.id, s.text) for s in found[:2]] == [
         ("a:1:1", "One is here."),
         ("a:1:2", "Two is there."),
@@ -115,7 +120,10 @@ def test_a_text_that_spells_a_special_token_is_counted_as_text(tokenizer_folder)
 
 
 def test_every_attribute_is_scored_and_nothing_that_is_left_out():
-    scorers = {"sentiment": ScorerArgs(name="vader"), "toxicity": ScorerArgs(name="profanity_check")}
+    scorers = {
+        "sentiment": ScorerArgs(name="vader"),
+        "toxicity": ScorerArgs(name="profanity_check"),
+    }
     records = sentences("I love it, it is wonderful.", "gone", "You stupid idiot, I hate it.")
     leave_out(records[1], "too_short")
     good, gone, bad = ScoreSentences(scorers).run(records)
