@@ -88,13 +88,15 @@ class _Problems:
 
     def raise_all(self) -> None:
         """Raise one error that names every problem; nothing to raise without one."""
-        if len(self.found) == 1:
-            raise self.found[0]
-        if self.found:
-            all_outside = all(isinstance(problem, UnavailableError) for problem in self.found)
+        # Several checkpoints of one run can have the same problem: say it once.
+        found = list({str(problem): problem for problem in self.found}.values())
+        if len(found) == 1:
+            raise found[0]
+        if found:
+            all_outside = all(isinstance(problem, UnavailableError) for problem in found)
             kind = UnavailableError if all_outside else UserError
-            lines = "\n".join(f"  {i}. {problem}" for i, problem in enumerate(self.found, 1))
-            raise kind(f"{len(self.found)} things are missing:\n{lines}")
+            lines = "\n".join(f"  {i}. {problem}" for i, problem in enumerate(found, 1))
+            raise kind(f"{len(found)} things are missing:\n{lines}")
 
 
 def find_inputs(args: EvaluationArgs, *, hash_files: bool) -> Inputs:

@@ -18,9 +18,11 @@ from transformers import LogitsProcessor
 from src.config.evaluation import DecodingArgs
 from src.runtime import keyed_hash
 
-LARGEST = 1024
-"""Logits sorted at first. Sorting a whole vocabulary is the dearest part of top-p sampling (FACTS.md); the
-1,024 largest nearly always hold the mass, and rows where they do not are sorted whole: the same result."""
+LARGEST = (256, 2048, 16384)
+"""Logits sorted at first, and for the rows whose mass they do not hold; what is left is sorted whole.
+
+Sorting a vocabulary of 49,152 takes 3.9 ms a row, its 256 largest 0.2 ms, 2,048 of them 0.5 ms (one
+thread). It was the dearest part of top-p sampling (FACTS.md); the result is the same."""
 
 
 def uniforms(
@@ -47,7 +49,7 @@ def uniforms(
 
 
 def nucleus(
-    logits: torch.Tensor, decoding: DecodingArgs, largest: int = LARGEST
+    logits: torch.Tensor, decoding: DecodingArgs, largest: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """What temperature, top_k and top_p, in transformers' order, leave of a distribution.
 
@@ -63,22 +65,26 @@ def nucleus(
     """
     scaled = logits / decoding.temperature
     vocabulary = scaled.shape[-1]
-    if decoding.top_k == 0 and decoding.top_p >= 1.0:
-        ids = torch.arange(vocabulary, device=scaled.device).expand_as(scaled)
-        held = torch.ones(len(scaled), dtype=torch.bool, device=scaled.device)
-        return ids, _exact(scaled.softmax(-1)), held
     looked_at = min(decoding.top_k or largest, vocabulary)
+    if looked_at == vocabulary and decoding.top_p >= 1.0:
+        ids, weights = _all_ids(scaled), _exact(scaled.softmax(-1))
+        return ids, weights, torch.ones(len(scaled), dtype=torch.bool, device=scaled.device)
     values, ids = scaled.topk(looked_at, dim=-1)
     normaliser = (values if decoding.top_k else scaled).logsumexp(-1, keepdim=True)
     weights = _exact((values - normaliser).exp())
     cumulated = weights.cumsum(-1)
     # A token stays while those before it hold less than top_p; the first one always stays.
     weights = weights.where(cumulated - weights < decoding.top_p, 0.0)
-    complete = bool(decoding.top_k) or looked_at == vocabulary
-    held = (cumulated[:, -1] >= decoding.top_p) | complete
+    held = (cumulated[:, -1] >= decoding.top_p) | bool(decoding.top_k)
     # By id, not by size: where two tokens are nearly equal, rounding would decide on their order.
+    if looked_at == vocabulary:
+        return _all_ids(scaled), torch.zeros_like(weights).scatter(1, ids, weights), held | True
     ids, order = ids.sort(-1)
     return ids, weights.gather(-1, order), held
+
+
+def _all_ids(logits: torch.Tensor) -> torch.Tensor:
+    return torch.arange(logits.shape[-1], device=logits.device).expand_as(logits)
 
 
 def _exact(weights: torch.Tensor) -> torch.Tensor:
@@ -87,7 +93,10 @@ def _exact(weights: torch.Tensor) -> torch.Tensor:
 
 
 def draw_tokens(
-    logits: torch.Tensor, uniform: torch.Tensor, decoding: DecodingArgs, largest: int = LARGEST
+    logits: torch.Tensor,
+    uniform: torch.Tensor,
+    decoding: DecodingArgs,
+    largest: Sequence[int] = LARGEST,
 ) -> torch.Tensor:
     """Draw one token per row.
 
@@ -95,17 +104,23 @@ def draw_tokens(
         logits: [rows, vocabulary].
         uniform: [rows], in [0, 1).
         decoding: temperature, top_k, top_p.
-        largest: see `nucleus`.
+        largest: how many logits to look at, rising, before all of them.
 
     Returns:
         Token ids of shape [rows].
     """
-    ids, weights, held = nucleus(logits, decoding, largest)
-    tokens = _inverse_cdf(ids, weights, uniform)
-    if not bool(held.all()):
-        again = (~held).nonzero().squeeze(-1)
-        ids, weights, _ = nucleus(logits[again], decoding, logits.shape[-1])
-        tokens[again] = _inverse_cdf(ids, weights, uniform[again])
+    vocabulary = logits.shape[-1]
+    steps = largest if decoding.top_p < 1.0 else ()
+    tokens = torch.empty(len(logits), dtype=torch.long, device=logits.device)
+    left = torch.arange(len(logits), device=logits.device)
+    for looked_at in (*(n for n in steps if n < vocabulary), vocabulary):
+        rows = logits if len(left) == len(logits) else logits[left]
+        ids, weights, held = nucleus(rows, decoding, looked_at)
+        done = left[held]
+        tokens[done] = _inverse_cdf(ids[held], weights[held], uniform[done])
+        left = left[~held]
+        if not len(left):
+            break
     return tokens
 
 

@@ -59,8 +59,8 @@ def test_the_shortcut_draws_the_same_tokens_as_the_full_sort(settings):
     generator = torch.Generator().manual_seed(1)
     for _ in range(20):
         numbers = torch.rand(40, generator=generator, dtype=torch.float64)
-        short = draw_tokens(values, numbers, decoding, largest=16)
-        assert torch.equal(short, draw_tokens(values, numbers, decoding, largest=VOCABULARY))
+        short = draw_tokens(values, numbers, decoding, largest=(16, 200))
+        assert torch.equal(short, draw_tokens(values, numbers, decoding, largest=()))
 
 
 def test_rows_that_the_shortcut_cannot_do_are_known():
@@ -72,7 +72,7 @@ def test_rows_that_the_shortcut_cannot_do_are_known():
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_drawn_frequencies_are_the_probabilities(settings):
-    decoding, row, n = DecodingArgs(**settings), logits()[4:5], 4000
+    decoding, row, n = DecodingArgs(**settings), logits()[4:5], 1000
     numbers = (torch.arange(n, dtype=torch.float64) + 0.5) / n
     drawn = draw_tokens(row.expand(n, -1), numbers, decoding)
     frequencies = torch.bincount(drawn, minlength=VOCABULARY).double() / n
