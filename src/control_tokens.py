@@ -82,6 +82,8 @@ def load_tokenizer(
         {"additional_special_tokens": control_tokens_of(attributes or {})},
         replace_extra_special_tokens=False,
     )
+    for how_it_was_loaded in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(how_it_was_loaded, None)  # would be saved with it
     if tokenizer.pad_token_id is None:
         # Padding is always masked, so it needs no embedding of its own.
         tokenizer.pad_token = tokenizer.eos_token

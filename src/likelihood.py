@@ -25,6 +25,9 @@ from src.language_model import Precision, autocast
 from src.runtime import progress
 from src.target_nll import batch_of, shift, target_nll
 
+_BATCH_TOKENS = {"cpu": 1024}
+_BATCH_TOKENS_ELSEWHERE = 8192
+
 
 def sequence_nll(
     model: PreTrainedModel,
@@ -33,7 +36,7 @@ def sequence_nll(
     banned_ids: Sequence[int],
     *,
     precision: Precision = "fp32",
-    batch_tokens: int = 1024,
+    batch_tokens: int | None = None,
     what: str = "likelihood",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Summed negative log-likelihood of the targets of many sequences, batched by length.
@@ -44,7 +47,7 @@ def sequence_nll(
         n_fronts: per sequence, the tokens at its front that are never targets.
         banned_ids: tokens that get no probability.
         precision: of the matrix products.
-        batch_tokens: tokens of a batch with its padding.
+        batch_tokens: tokens of a batch with its padding; None: what suits the device.
         what: name of the progress bar.
 
     Returns:
@@ -60,7 +63,8 @@ def sequence_nll(
     was_training = model.training
     model.eval()
     with torch.no_grad(), progress(what=what, total=len(sequences), unit="text") as bar:
-        for batch in _batches_by_length(sequences, counts, batch_tokens):
+        size = batch_tokens or _BATCH_TOKENS.get(model.device.type, _BATCH_TOKENS_ELSEWHERE)
+        for batch in _batches_by_length(sequences, counts, size):
             shifted = [shift(sequences[i], n_fronts[i]) for i in batch]
             tensors = [tensor.to(model.device) for tensor in batch_of(shifted, 0)]
             with autocast(model.device, precision):
@@ -107,7 +111,7 @@ def sentence_log_likelihoods(
     attributes: Attributes,
     *,
     precision: Precision = "fp32",
-    batch_tokens: int = 1024,
+    batch_tokens: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """log p(sentence | labels), the end-of-text token included.
 
@@ -118,7 +122,7 @@ def sentence_log_likelihoods(
         labels: per sentence, attribute → label; only these are rendered, {} asks for nothing.
         attributes: all of the data set's: they fix the rendering order and what is banned.
         precision: of the matrix products.
-        batch_tokens: tokens of a batch with its padding.
+        batch_tokens: tokens of a batch with its padding; None: what suits the device.
 
     Returns:
         (log-likelihoods in nats, numbers of targets), each of shape [texts].
@@ -148,7 +152,7 @@ def control_auc(
     *,
     own: np.ndarray | None = None,
     precision: Precision = "fp32",
-    batch_tokens: int = 1024,
+    batch_tokens: int | None = None,
 ) -> dict[str, float]:
     """How well the model tells labels apart by the tokens that ask for them (design section 8).
 
@@ -224,7 +228,7 @@ def continuation_nll(
     *,
     banned_ids: Sequence[int] = (),
     precision: Precision = "fp32",
-    batch_tokens: int = 1024,
+    batch_tokens: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Negative log-likelihood of continuations given their prompts, under a reference model.
 
@@ -240,7 +244,7 @@ def continuation_nll(
         continuations: as they follow the prompts, with their leading space.
         banned_ids: tokens that get no probability (a trained model's control tokens).
         precision: of the matrix products.
-        batch_tokens: tokens of a batch with its padding.
+        batch_tokens: tokens of a batch with its padding; None: what suits the device.
 
     Returns:
         (sums in nats, numbers of tokens), each of shape [prompts]; an empty continuation has (0, 0).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -96,7 +97,10 @@ def _make(args: TrainingArgs, plan: Plan, run: Run) -> None:
     if not is_main_process():
         return
     checkpoints.finish()
-    draw_curve(log.rows(), run.partial / CURVE, run.folder.name)
+    title = (
+        f"{Path(args.model.name).name}, conditioned on {', '.join(args.condition_on) or 'nothing'}"
+    )
+    draw_curve(log.rows(), run.partial / CURVE, title)
     checkpoints.discard_work()
     run.publish(**_facts(args, plan, checkpoints, log))
 
@@ -192,6 +196,7 @@ def _trainer_args(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints) -> T
         report_to=list(args.report_to) or "none",
         run_name=args.output.name,
         disable_tqdm=True,
+        use_cache=True,  # goes into the published config: without a cache, `generate` would crawl
         remove_unused_columns=False,
         dataloader_pin_memory=plan.device.type == "cuda",
         ddp_find_unused_parameters=False,
