@@ -15,6 +15,7 @@ from src.attributes.hub_models import local_only
 from src.attributes.scorer import cached_scorer
 from src.config.dataset import DatasetArgs, HubSource
 from src.control_tokens import control_ids, load_tokenizer
+from src.dataset.file_input import is_demo_asset
 from src.dataset.inputs import open_input
 from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
 
@@ -54,6 +55,11 @@ def load_run_tokenizer(args: DatasetArgs) -> PreTrainedTokenizerBase:
     attributes = attributes_without_edges(args)
     folder = args.tokenizer.folder
     if folder is None:
+        if is_demo_asset(args.tokenizer.base) and not Path(args.tokenizer.base).is_dir():
+            raise UserError(
+                f"tokenizer.base {args.tokenizer.base} does not exist",
+                fix="make it with `python scripts/fetch_demo_assets.py`",
+            )
         local_only(args.tokenizer.base)  # answers in seconds where the hub cannot be reached
         return load_tokenizer(args.tokenizer.base, attributes)
     if not Path(folder).is_dir():

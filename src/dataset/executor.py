@@ -25,7 +25,7 @@ import torch
 from datatrove.executor import LocalPipelineExecutor
 from tqdm import tqdm
 
-from src.dataset.progress import tell_documents_to
+from src.dataset.progress import tell_documents_to, tell_now
 from src.errors import ProjectError, UnavailableError
 from src.runtime import progress
 
@@ -56,6 +56,7 @@ class QuietLocalExecutor(LocalPipelineExecutor):
             )
         if not ranks:
             return
+        logger.info("pass 1: %d tasks, %d at a time", len(ranks), min(self.workers, len(ranks)))
         with progress(what="pass 1", unit=" documents") as bar:
             if min(self.workers, len(ranks)) == 1:
                 self._run_here(ranks, bar)
@@ -112,6 +113,7 @@ class QuietLocalExecutor(LocalPipelineExecutor):
         try:
             with self._quiet():
                 self._run_for_rank(rank)
+            tell_now()
         except Exception as error:
             if isinstance(error, ProjectError) or type(error).__module__ == "builtins":
                 raise

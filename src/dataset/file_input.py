@@ -56,7 +56,7 @@ class FileInput:
                     fix="set source.path to the folder of the shards"
                     + (
                         " (python scripts/fetch_demo_assets.py makes the demo's)"
-                        if _is_demo(path)
+                        if is_demo_asset(path)
                         else ""
                     ),
                 )
@@ -155,7 +155,8 @@ def describe_files(folder: DataFolder, names: Sequence[str]) -> list[dict[str, A
     return described
 
 
-def _is_demo(path: str) -> bool:
+def is_demo_asset(path: str) -> bool:
+    """Whether a path is below the folder that scripts/fetch_demo_assets.py makes."""
     return Path(path).parts[:1] == ("assets",)
 
 

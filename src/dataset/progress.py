@@ -21,6 +21,12 @@ def document_read() -> None:
     global _untold
     _untold += 1
     if _untold == EVERY_DOCUMENTS:
-        if _listener is not None:
-            _listener(_untold)
-        _untold = 0
+        tell_now()
+
+
+def tell_now() -> None:
+    """Tell what has not been told yet."""
+    global _untold
+    if _listener is not None:
+        _listener(_untold)
+    _untold = 0

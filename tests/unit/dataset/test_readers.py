@@ -1,4 +1,8 @@
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from src.config.dataset import FilesSource, HubSource
 from src.dataset.raw_lines import Damage
@@ -6,6 +10,7 @@ from src.dataset.readers import ReadDocuments
 from src.dataset.records import BAD_DOCUMENT_REASONS, find, is_left_out
 from src.dataset.tally import Tally
 
+KEYS = st.sampled_from(["text", "meta", "pile_set_name", "id", "other"])
 META = {"pile_set_name": "Pile-CC", "id": 7}
 
 
@@ -111,3 +116,28 @@ def test_ready_sentences_come_with_their_scores(monkeypatch):
 )
 def test_dots_go_into_objects_unless_the_key_itself_has_them(key, value):
     assert find({"a": 1, "o": {"x": 2, "n": None}, "p.q": 3, "p": {"q": 4}}, key) == value
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.lists(JSON.map(json.dumps) | st.text(max_size=20), max_size=12))
+def test_whatever_stands_in_a_shard_every_row_is_a_document_or_has_a_reason(
+    tmp_path_factory, lines
+):
+    folder = tmp_path_factory.mktemp("shard")
+    data = "\n".join(lines).encode("utf-8", "replace")
+    (folder / "a.jsonl").write_bytes(data)
+    source = FilesSource(kind="files", path=str(folder), document_id_key="id")
+    tally = Tally()
+    documents = list(ReadDocuments(source, ["a.jsonl"], tally, source_needed=True).run())
+    assert tally.documents_read == len(documents) == sum(bool(x.strip()) for x in data.split(b"\n"))
+    for document in documents:
+        if is_left_out(document):
+            assert document.metadata["reason"] in BAD_DOCUMENT_REASONS
+        else:
+            assert isinstance(document.text, str)
