@@ -15,10 +15,11 @@ FILES = {"generations.parquet", "manifest.json", "metrics.json", "tables.csv", "
 
 
 def contents(folder):
-    """Every file but for its own folder's name, which stands in the manifest's args."""
+    """Every file, but for what may differ in the manifest: its folder's name, and this code's commit."""
     found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in files_below(folder)}
     manifest = json.loads(found["manifest.json"])
     manifest["args"].pop("output")
+    manifest.pop("git_commit")
     return {**found, "manifest.json": manifest}
 
 

@@ -71,3 +71,9 @@ def test_scorers_have_to_be_those_that_labelled_the_data(attributes):
     recorded["sentiment"] = recorded["sentiment"] | {"vaderSentiment": "0.1"}
     with pytest.raises(ArtifactError, match=r"sentiment.vaderSentiment: was '0.1'"):
         check_scorers(attributes, recorded)
+
+
+def test_scores_that_came_with_the_source_are_not_compared(attributes):
+    recorded = {name: cached_scorer(one.scorer).fingerprint() for name, one in attributes.items()}
+    ready = recorded | {"toxicity": {"reused_from": "scores", "source": "somebody/pile-detoxify"}}
+    assert check_scorers(attributes, ready) == recorded
