@@ -129,7 +129,7 @@ def _check_context(
     args: TrainingArgs,
 ) -> None:
     context = getattr(config, "max_position_embeddings", None)
-    longest = dataset["context_length"] + 1  # the start token is not counted there
+    longest = dataset["context_length"]
     if context is not None and context < longest:
         raise ArtifactError(
             f"sentences of {args.dataset} can be longer than the context of {args.model.name}",

@@ -1,0 +1,52 @@
+"""Every training args file that ships is read as a user's would be."""
+
+from pathlib import Path
+
+import pytest
+
+from src.config.loading import load_args
+from src.config.training import TrainingArgs
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = sorted((ROOT / "args").glob("args_train_*.yaml"))
+CONDITIONS = {
+    "none": (),
+    "tox": ("toxicity",),
+    "sen": ("sentiment",),
+    "toxsen": ("toxicity", "sentiment"),
+}
+
+
+def test_there_is_one_for_each_model_of_the_paper_and_of_the_demo():
+    wanted = {f"args_train_{part}{name}" for part in ("", "demo_") for name in CONDITIONS}
+    assert {path.stem for path in FILES} == wanted
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_opens_with_its_command_and_conditions_on_what_its_name_says(path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first == f"# python main_train.py args/{path.stem}"
+    args = load_args(TrainingArgs, path.with_suffix(""))
+    name = path.stem.split("_")[-1]
+    is_demo = "demo" in path.stem
+    assert args.condition_on == CONDITIONS[name]
+    assert args.output == Path(f"models/{'demo' if is_demo else 'full'}_{name}")
+    assert args.dataset == Path("data/demo" if is_demo else "data/full")
+    assert not args.model.from_scratch
+
+
+def test_the_four_models_differ_in_nothing_but_their_condition():
+    for part in ("", "demo_"):
+        loaded = [load_args(TrainingArgs, ROOT / f"args/args_train_{part}{n}") for n in CONDITIONS]
+        rest = [args.model_dump(exclude={"condition_on", "output"}) for args in loaded]
+        assert all(one == rest[0] for one in rest)
+
+
+def test_the_papers_numbers():
+    args = load_args(TrainingArgs, ROOT / "args/args_train_tox")
+    wanted = args.optimisation
+    assert args.model.name == "gpt2"
+    assert wanted.batch_sentences * wanted.gradient_accumulation_steps == 512
+    assert (wanted.learning_rate, wanted.weight_decay, wanted.warmup_ratio) == (5e-4, 0.1, 0.01)
+    assert (wanted.epochs, wanted.lr_scheduler, wanted.max_sentences) == (5, "cosine", None)
+    assert args.checkpoints.every_steps == 792

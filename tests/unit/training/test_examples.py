@@ -1,0 +1,176 @@
+"""From rows to batches: what is rendered, what is drawn, in what order."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from src.control_tokens import load_tokenizer
+from src.errors import DataError
+from src.target_nll import NO_TARGET
+from src.training.examples import (
+    Collator,
+    Examples,
+    LengthGroupedOrder,
+    Sentences,
+    drawn_ids,
+    read_sentences,
+    rows_of,
+)
+from tests.unit.training.small_data import rows, small_attributes
+
+
+@pytest.fixture(scope="module")
+def attributes():
+    return small_attributes()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(gpt2, attributes):
+    return load_tokenizer(str(gpt2[0]), attributes)
+
+
+@pytest.fixture(scope="module")
+def sentences(gpt2, tokenizer, attributes):
+    return read_sentences(gpt2[1], tokenizer, attributes, max_sentences=None, seed=0)
+
+
+def examples(
+    sentences, tokenizer, attributes, condition_on=("toxicity", "sentiment"), dropout=None
+):
+    return Examples(sentences, tokenizer, attributes, condition_on, dropout or {}, seed=0)
+
+
+def spelled(tokenizer, example):
+    return tokenizer.decode(example["input_ids"])
+
+
+def test_every_row_is_read_in_order_as_its_tokens(sentences, tokenizer):
+    made = rows("train", 120)
+    assert sentences.ids == [row["id"] for row in made]
+    for i in (0, 59, 60, 119):  # also across the two shards
+        tokens = sentences.tokens[sentences.starts[i] : sentences.starts[i + 1]]
+        assert tokenizer.decode(tokens) == made[i]["text"]
+    assert sentences.lengths.sum() == len(sentences.tokens)
+    assert sentences.untagged.sum() == 3
+
+
+def test_a_split_without_files_or_rows_is_an_error(tmp_path, tokenizer, attributes):
+    with pytest.raises(DataError, match=r"no train-\*\.parquet"):
+        list(rows_of(tmp_path, "train", ["id"]))
+
+
+def test_a_draw_is_the_same_for_every_model_and_a_larger_one_holds_a_smaller(
+    gpt2, tokenizer, attributes, sentences
+):
+    small, large = (drawn_ids(gpt2[1], n, seed=0) for n in (20, 50))
+    assert len(small) == 20
+    assert small < large
+    assert drawn_ids(gpt2[1], 20, seed=1) != small
+    assert drawn_ids(gpt2[1], None, seed=0) is None
+    drawn = read_sentences(gpt2[1], tokenizer, attributes, max_sentences=20, seed=0)
+    assert drawn.ids == [i for i in sentences.ids if i in small], "in the order of the files"
+    assert len(read_sentences(gpt2[1], tokenizer, attributes, max_sentences=999, seed=0).ids) == 120
+
+
+def test_a_sentence_is_rendered_with_the_tokens_of_its_labels(sentences, tokenizer, attributes):
+    made = rows("train", 120)
+    for condition_on, front in (
+        (("toxicity", "sentiment"), "<|toxic|><|neg|>"),
+        (("sentiment",), "<|neg|>"),
+        (("toxicity",), "<|toxic|>"),
+        ((), ""),
+    ):
+        seen = examples(sentences, tokenizer, attributes, condition_on)[1]
+        assert spelled(tokenizer, seen) == "<|endoftext|>" + front + made[1]["text"]
+
+
+def test_targets_are_the_text_and_its_end_never_the_condition(sentences, tokenizer, attributes):
+    example = examples(sentences, tokenizer, attributes)[1]
+    text = sentences.tokens[sentences.starts[1] : sentences.starts[2]].tolist()
+    assert example["targets"] == [NO_TARGET, NO_TARGET, *text, tokenizer.eos_token_id]
+    assert len(example["input_ids"]) == len(example["targets"])
+
+
+def test_an_untagged_sentence_gets_no_token(sentences, tokenizer, attributes):
+    made = examples(sentences, tokenizer, attributes)
+    assert sentences.untagged[40]
+    assert "<|neg|>" not in spelled(tokenizer, made[40])
+    assert "<|pos|>" not in spelled(tokenizer, made[40])
+    assert made.condition(40, epoch=0) == {}
+
+
+def test_dropout_is_by_attribute_at_its_rate_and_new_in_every_epoch(
+    sentences, tokenizer, attributes
+):
+    made = examples(sentences, tokenizer, attributes, dropout={"toxicity": 0.3})
+    tagged = [i for i in range(120) if not sentences.untagged[i]]
+    epochs = [[made.condition(i, epoch) for i in tagged] for epoch in range(20)]
+    dropped = [["toxicity" not in condition for condition in epoch] for epoch in epochs]
+    assert np.mean(dropped) == pytest.approx(0.3, abs=0.03)
+    assert dropped[0] != dropped[1]
+    assert all("sentiment" in condition for epoch in epochs for condition in epoch)
+    again = examples(sentences, tokenizer, attributes, dropout={"toxicity": 0.3})
+    assert [again.condition(i, 1) for i in tagged] == epochs[1]
+    row = tagged[dropped[3].index(True)]
+    assert "<|toxic|>" not in spelled(tokenizer, made[3 * len(made) + row])
+
+
+def test_a_batch_is_padded_and_tells_the_trainer_its_targets(sentences, tokenizer, attributes):
+    made = examples(sentences, tokenizer, attributes)
+    batch = Collator(pad_id=7)([made[0], made[1], made[2]])
+    lengths = [len(made[i]["input_ids"]) for i in range(3)]
+    assert batch["attention_mask"].sum(1).tolist() == lengths
+    assert batch["input_ids"].shape == (3, max(lengths))
+    assert (batch["input_ids"][batch["attention_mask"] == 0] == 7).all()
+    assert batch["shift_labels"] is batch["labels"]
+    n_targets = sum(int(sentences.lengths[i]) + 1 for i in range(3))
+    assert int((batch["labels"] != NO_TARGET).sum()) == n_targets
+
+
+# --------------------------------------------------------------------------------------------- order
+
+
+def many(n, seed=0):
+    lengths = np.random.default_rng(seed).integers(5, 60, n)
+    return Sentences(
+        ids=[f"row-{i}" for i in range(n)],
+        tokens=np.zeros(lengths.sum(), np.int32),
+        starts=np.concatenate([[0], np.cumsum(lengths)]),
+        labels=np.zeros((n, 0), np.int8),
+        untagged=np.zeros(n, bool),
+    )
+
+
+def test_an_epoch_sees_every_sentence_once_in_an_order_of_its_own():
+    sentences = many(1003)
+    order = LengthGroupedOrder(sentences, 8, seed=0)
+    epochs = []
+    for epoch in range(2):
+        order.start_epoch(epoch)
+        indices = list(order)
+        assert Counter(i - epoch * 1003 for i in indices) == Counter(range(1003))
+        epochs.append([i % 1003 for i in indices])
+    assert epochs[0] != epochs[1]
+    order.start_epoch(1)
+    assert [i % 1003 for i in order] == epochs[1]
+    assert len(order) == 1003
+
+
+def test_batches_hold_sentences_of_about_the_same_length_but_steps_come_in_any():
+    sentences = many(2000)
+    indices = list(LengthGroupedOrder(sentences, 8, seed=0))
+    steps = np.array([sentences.lengths[i] for i in indices]).reshape(-1, 8)
+    padding = 1 - steps.sum() / (8 * steps.max(1)).sum()
+    assert padding < 0.02
+    shuffled = np.random.default_rng(0).permutation(sentences.lengths).reshape(-1, 8)
+    assert padding < 0.1 * (1 - shuffled.sum() / (8 * shuffled.max(1)).sum())
+    means = steps.mean(1)
+    assert abs(np.corrcoef(means[:-1], means[1:])[0, 1]) < 0.2, "not all long ones first"
+
+
+def test_the_order_depends_on_the_seed_and_the_ids_alone():
+    sentences = many(100)
+    first = list(LengthGroupedOrder(sentences, 4, seed=0))
+    assert list(LengthGroupedOrder(many(100), 4, seed=0)) == first
+    assert list(LengthGroupedOrder(sentences, 4, seed=1)) != first

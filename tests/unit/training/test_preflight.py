@@ -1,0 +1,118 @@
+"""What is refused before any work, every problem at once."""
+
+import json
+import shutil
+
+import pytest
+
+from src.errors import ArtifactError, UnavailableError, UserError
+from src.training.preflight import preflight
+from src.training.run import train
+from tests.builders import tiny_gpt2
+from tests.unit.training.small_data import training_args
+
+
+def everything(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*"))
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(gpt2, tmp_path):
+    base, data = gpt2
+    said = train(training_args(tmp_path / "m", data, base), dry_run=True)
+    assert "120 sentences" in said
+    assert "conditioned on toxicity, sentiment: 16 steps on cpu" in said
+    assert str(tmp_path / "m") in said
+    assert everything(tmp_path) == []
+
+
+def test_no_weights_are_loaded(gpt2, tmp_path):
+    base = shutil.copytree(gpt2[0], tmp_path / "base")
+    (base / "model.safetensors").write_bytes(b"these are no weights")
+    assert preflight(training_args(tmp_path / "m", gpt2[1], base)).schedule.steps == 16
+
+
+def test_all_problems_are_listed_at_once(gpt2, tmp_path):
+    args = training_args(
+        tmp_path / "m",
+        gpt2[1],
+        tmp_path / "no_model",
+        condition_on=("toxicty",),
+        report_to=("nosuchtracker",),
+        device="mps",
+        optimisation={"learning_rate": 1e-3, "precision": "fp32"},
+    )
+    with pytest.raises(UserError) as error:
+        train(args, dry_run=True)
+    said = str(error.value)
+    assert said.startswith("4 problems:")
+    assert "got 'toxicty'; allowed: toxicity, sentiment; Did you mean 'toxicity'?" in said
+    assert f"does not exist; got '{tmp_path / 'no_model'}'" in said
+    assert "'nosuchtracker', which is not installed" in said
+    assert "device not available; got 'mps'" in said
+    assert everything(tmp_path) == []
+
+
+def test_one_problem_is_said_as_it_is(gpt2, tmp_path):
+    args = training_args(tmp_path / "m", gpt2[1], gpt2[0], condition_on=("mood",))
+    with pytest.raises(UserError, match="condition_on names an attribute") as error:
+        train(args)
+    assert "problems" not in str(error.value)
+    assert everything(tmp_path) == []
+
+
+def test_an_unfinished_data_set_and_another_stages_are_refused(gpt2, tmp_path):
+    base, data = gpt2
+    copied = shutil.copytree(data, tmp_path / "data")
+    manifest = json.loads((copied / "manifest.json").read_text())
+    (copied / "manifest.json").unlink()
+    with pytest.raises(ArtifactError, match=r"unfinished.*main_dataset_create\.py"):
+        preflight(training_args(tmp_path / "m", copied, base))
+    (copied / "manifest.json").write_text(json.dumps(manifest | {"stage": "training"}))
+    with pytest.raises(ArtifactError, match="another stage or version; got 'training"):
+        preflight(training_args(tmp_path / "m", copied, base))
+    with pytest.raises(ArtifactError, match="does not exist"):
+        preflight(training_args(tmp_path / "m", tmp_path / "none", base))
+
+
+def test_a_data_set_that_was_changed_is_refused(gpt2, tmp_path):
+    copied = shutil.copytree(gpt2[1], tmp_path / "data")
+    with next(copied.glob("train-*")).open("ab") as handle:
+        handle.write(b"more")
+    with pytest.raises(ArtifactError, match=r"train-00000\.parquet: changed"):
+        preflight(training_args(tmp_path / "m", copied, gpt2[0]))
+
+
+def test_another_models_tokenizer_is_refused(gpt2, tmp_path):
+    base = tiny_gpt2(tmp_path / "base")
+    tokenizer = json.loads((base / "tokenizer.json").read_text())
+    tokenizer["model"]["merges"].pop()
+    (base / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(ArtifactError, match="tokenizer differs from the one that data set"):
+        preflight(training_args(tmp_path / "m", gpt2[1], base))
+
+
+def test_a_model_with_too_short_a_context_is_refused(gpt2, tmp_path):
+    base = shutil.copytree(gpt2[0], tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"n_positions": 40}))
+    with pytest.raises(ArtifactError, match=r"longer than the context.*got '64 tokens'"):
+        preflight(training_args(tmp_path / "m", gpt2[1], base))
+
+
+def test_a_full_disk_is_said_before_and_the_estimate_counts_checkpoints(
+    gpt2, tmp_path, monkeypatch
+):
+    base, data = gpt2
+    at_end = preflight(training_args(tmp_path / "m", data, base, checkpoints={}))
+    weights = 4 * 51_968
+    assert at_end.disk_bytes == 2 * weights
+    on_the_way = preflight(training_args(tmp_path / "m", data, base))
+    assert on_the_way.disk_bytes == (3 + 2) * weights + 2 * 2 * weights
+    kept = {"every_steps": 5, "keep": 1}
+    one = preflight(training_args(tmp_path / "m", data, base, checkpoints=kept))
+    assert one.disk_bytes == on_the_way.disk_bytes - 2 * weights
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6 - 10, 10)
+    )
+    with pytest.raises(UnavailableError, match="not enough disk space"):
+        preflight(training_args(tmp_path / "m", data, base))
