@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from src.attributes.attribute import Attributes
+from src.dataset.layout import EXCLUDED
 
 ROWS_PER_SHARD = 500_000
 ROWS_PER_GROUP = 8192
-EXCLUDED = "excluded.parquet"
 
 
 def final_schema(attributes: Attributes) -> pa.Schema:

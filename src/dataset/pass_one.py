@@ -20,6 +20,7 @@ from src.attributes.scorer import cached_scorer
 from src.config.dataset import DatasetArgs, HubSource
 from src.dataset.executor import QuietLocalExecutor
 from src.dataset.inputs import open_input, ranks_by_part
+from src.dataset.layout import MADE_FROM, SCORED, WORK
 from src.dataset.readers import ReadDocuments
 from src.dataset.scored_shards import ScoredShards, WriteScoredShard, shard_path
 from src.dataset.steps import (
@@ -38,9 +39,6 @@ logger = logging.getLogger(__name__)
 
 # Raise it when the code of pass 1 changes what it writes for the same args.
 PASS_ONE_VERSION = 1
-SCORED = "scored"
-MADE_FROM = "made_from.json"
-WORK = "work"
 
 
 def describe_pass_one(args: DatasetArgs, tokenizer_fingerprint: str) -> dict[str, Any]:

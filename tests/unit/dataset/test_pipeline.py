@@ -4,6 +4,8 @@ import filecmp
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import datasets
@@ -47,6 +49,7 @@ def same_files(one, other, names):
     return different + missing
 
 
+ROOT = Path(__file__).resolve().parents[3]
 RESULT = FILES - {"scored/00000.parquet", "scored/made_from.json", "manifest.json"}
 
 
@@ -591,7 +594,23 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would_do(make_args, tmp_path)
     create_dataset(make_args())
     assert "nothing to do" in create_dataset(make_args(), dry_run=True)
     assert "would replace" in create_dataset(make_args(), dry_run=True, overwrite=True)
+    with pytest.raises(ArtifactError, match="seed: was 0, now 1"):
+        create_dataset(make_args(seed=1), dry_run=True)
     assert {p.name for p in tmp_path.iterdir()} == {"run"}
+
+
+def test_a_finished_run_is_found_without_the_heavy_libraries(make_args):
+    args = make_args()
+    create_dataset(args)
+    script = (
+        "import sys\nfrom src.config.dataset import DatasetArgs\n"
+        "from src.dataset.pipeline import create_dataset\n"
+        "print(create_dataset(DatasetArgs.model_validate_json(sys.argv[1])))\n"
+        "assert not {'torch', 'transformers', 'datatrove', 'pyarrow'} & set(sys.modules)\n"
+    )
+    command = [sys.executable, "-c", script, args.model_dump_json()]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert found.strip() == create_dataset(args)
 
 
 def test_all_that_is_missing_is_said_at_once(make_args, tmp_path):

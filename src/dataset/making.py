@@ -1,0 +1,81 @@
+"""The work of stage 1 from its start to the published folder."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from typing import Any
+
+from src.artifacts import Run, write_json_atomically, write_text_atomically
+from src.attributes.attribute import to_manifest
+from src.config.dataset import DatasetArgs
+from src.control_tokens import tokenizer_fingerprint
+from src.dataset.card import data_set_card
+from src.dataset.checks import load_run_tokenizer
+from src.dataset.layout import CARD, STATS, WORK
+from src.dataset.pass_one import (
+    check_bad_fraction,
+    describe_pass_one,
+    run_pass_one,
+    scorer_fingerprints,
+)
+from src.dataset.pass_two import Labelled, PassTwo
+from src.dataset.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+
+def make_dataset(args: DatasetArgs, run: Run) -> None:
+    """Do both passes in a run's folder and publish it.
+
+    Raises:
+        DataError: too many documents cannot be read, or the sentences do not suffice.
+        ScorerError: a scorer failed.
+        UnavailableError: the input, a model or a worker went away.
+    """
+    fingerprint = tokenizer_fingerprint(load_run_tokenizer(args))
+    made_from = describe_pass_one(args, fingerprint)
+    shards = run_pass_one(args, made_from, run.partial, run.folder)
+    tally = shards.tally()
+    _warn(args, tally)
+    check_bad_fraction(tally, args.max_bad_fraction)
+    labelled = PassTwo(args, shards, run.partial).run()
+    scorers = scorer_fingerprints(args)
+    write_json_atomically(run.partial / STATS, labelled.stats)
+    card = data_set_card(run.folder.name, run.args, labelled.attributes, scorers, labelled.stats)
+    write_text_atomically(run.partial / CARD, card)
+    shutil.rmtree(run.partial / WORK, ignore_errors=True)
+    run.publish(
+        **_facts(args, labelled),
+        tokenizer={
+            "name": args.tokenizer.folder or args.tokenizer.base,
+            "base": args.tokenizer.base,
+            "fingerprint": fingerprint,
+        },
+        scorers=scorers,
+        made_from=made_from["input"],
+    )
+
+
+def _warn(args: DatasetArgs, tally: Tally) -> None:
+    """Say what is allowed and yet may be a mistake."""
+    for source in args.excluded_sources:
+        if source not in tally.sources_read:
+            logger.warning("excluded source %r: the input has no document of it", source)
+    for reason, n in tally.bad_documents.most_common():
+        examples = ", ".join(tally.bad_examples[reason])
+        logger.warning("%d documents left out: %s (e.g. %s)", n, reason, examples)
+
+
+def _facts(args: DatasetArgs, labelled: Labelled) -> dict[str, Any]:
+    documents, sentences = labelled.stats["documents"], labelled.stats["sentences"]
+    splits = labelled.stats["splits"]
+    return {
+        "attributes": to_manifest(labelled.attributes),
+        "cleaning": args.cleaning,
+        "context_length": args.context_length,
+        "seed": args.seed,
+        "counts": {"documents": documents, "sentences": sentences},
+        "rows": {name: split["sentences"] for name, split in splits.items()},
+        "tokens": {name: split["tokens"] for name, split in splits.items()},
+    }
