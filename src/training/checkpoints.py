@@ -16,6 +16,7 @@ from pathlib import Path
 
 from src.artifacts import write_json_atomically
 from src.errors import ArtifactError
+from src.training.layout import CHECKPOINTS, FINAL, WORK
 
 MARKER = "complete.json"
 _OF_THE_TRAINER_ONLY = re.compile(
@@ -51,9 +52,9 @@ class Checkpoints:
             partial: the run's unfinished folder.
             keep: checkpoints given out that stay, the newest; None for all.
         """
-        self.trainer_folder = partial / "work" / "trainer"
-        self._published = partial / "checkpoints"
-        self._final = partial / "final"
+        self.trainer_folder = partial / WORK / "trainer"
+        self._published = partial / CHECKPOINTS
+        self._final = partial / FINAL
         self._keep = keep
 
     def _folder(self, step: int) -> Path:

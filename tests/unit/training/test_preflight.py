@@ -44,7 +44,7 @@ def test_all_problems_are_listed_at_once(gpt2, tmp_path):
     with pytest.raises(UserError) as error:
         train(args, dry_run=True)
     said = str(error.value)
-    assert said.startswith("4 problems:")
+    assert said.startswith("4 things are missing:\n  1. ")
     assert "got 'toxicty'; allowed: toxicity, sentiment; Did you mean 'toxicity'?" in said
     assert f"does not exist; got '{tmp_path / 'no_model'}'" in said
     assert "'nosuchtracker', which is not installed" in said
@@ -52,11 +52,24 @@ def test_all_problems_are_listed_at_once(gpt2, tmp_path):
     assert everything(tmp_path) == []
 
 
+def test_an_output_that_cannot_be_used_is_known_before(gpt2, tmp_path):
+    base, data = gpt2
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="output is a file"):
+        preflight(training_args(tmp_path / "file", data, base))
+    folder = tmp_path / "m"
+    train(training_args(folder, data, base, optimisation={"learning_rate": 1e-3, "max_steps": 1}))
+    other = training_args(folder, data, base)
+    with pytest.raises(ArtifactError, match=r"other args: optimisation.*max_steps: was 1, now 16"):
+        train(other, dry_run=True)
+    assert "16 steps" in train(other, dry_run=True, overwrite=True)
+
+
 def test_one_problem_is_said_as_it_is(gpt2, tmp_path):
     args = training_args(tmp_path / "m", gpt2[1], gpt2[0], condition_on=("mood",))
     with pytest.raises(UserError, match="condition_on names an attribute") as error:
         train(args)
-    assert "problems" not in str(error.value)
+    assert "missing" not in str(error.value)
     assert everything(tmp_path) == []
 
 

@@ -214,6 +214,19 @@ def test_the_same_command_again_finds_it_done_and_other_args_are_refused(gpt2, u
     assert contents(folder) == before
 
 
+def test_a_finished_run_is_found_without_the_heavy_libraries(gpt2, undisturbed):
+    args = training_args(undisturbed[0], gpt2[1], gpt2[0])
+    script = (
+        "import sys; from src.config.training import TrainingArgs; from src.training.run import train\n"
+        f"print(train(TrainingArgs.model_validate_json({args.model_dump_json()!r})))\n"
+        "assert not {'torch', 'transformers', 'accelerate'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.startswith(f"already done: {undisturbed[0]}")
+
+
 def test_a_loss_that_is_no_number_stops_and_leaves_nothing_finished(gpt2, tmp_path):
     base, data = gpt2
     args = training_args(

@@ -1,0 +1,205 @@
+"""The work of stage 2, from a checked plan to the published folder."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from transformers import PreTrainedModel, PrinterCallback, ProgressCallback, TrainingArguments
+from transformers.utils import logging as transformers_logging
+
+from src.artifacts import Run
+from src.attributes.attribute import to_manifest
+from src.config.training import TrainingArgs
+from src.control_tokens import control_ids, tokenizer_fingerprint
+from src.language_model import weights_sha256
+from src.runtime import is_main_process, world_size
+from src.training.callbacks import RunCallback
+from src.training.checkpoints import Checkpoints
+from src.training.curve import draw_curve
+from src.training.examples import Collator, Examples, LengthGroupedOrder, read_sentences
+from src.training.layout import CURVE, FINAL, METRICS
+from src.training.metrics_log import MetricsLog
+from src.training.model_setup import prepare_model
+from src.training.objective import ControlTrainer
+from src.training.preflight import Plan
+from src.training.validation import Validation, choose_validation
+
+logger = logging.getLogger(__name__)
+
+
+def make_model(args: TrainingArgs, plan: Plan, run: Run) -> None:
+    """Train in a run's folder, from where an interrupted run got to, and publish it.
+
+    Raises:
+        ProjectError: the loss is no number, or an interrupted run does not fit.
+    """
+    checkpoints = Checkpoints(run.partial, args.checkpoints.keep)
+    log = MetricsLog(run.partial / METRICS)
+    if not checkpoints.is_final():
+        if is_main_process():
+            checkpoints.clean(world_size())
+            newest = checkpoints.newest()
+            log.cut_after(newest[1].step if newest else 0)
+        _wait()
+        _train(args, plan, checkpoints, log)
+    if not is_main_process():
+        return
+    checkpoints.finish()
+    title = (
+        f"{Path(args.model.name).name}, conditioned on {', '.join(args.condition_on) or 'nothing'}"
+    )
+    draw_curve(log.rows(), run.partial / CURVE, title)
+    checkpoints.discard_work()
+    run.publish(**_facts(args, plan, checkpoints, log))
+
+
+def _wait() -> None:
+    if world_size() > 1:
+        PartialState().wait_for_everyone()
+
+
+def _train(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints, log: MetricsLog) -> None:
+    newest = checkpoints.newest()
+    if newest is not None and newest[1].finished:
+        return
+    _quiet_transformers()
+    sentences = read_sentences(
+        args.dataset,
+        plan.tokenizer,
+        plan.attributes,
+        max_sentences=args.optimisation.max_sentences,
+        seed=args.seed,
+    )
+    order = LengthGroupedOrder(sentences, plan.schedule.sentences_per_step, args.seed)
+    callback = RunCallback(log, checkpoints, args.checkpoints.every_steps, order)
+    model = prepare_model(args, plan.tokenizer, plan.attributes, plan.device)
+    trainer = ControlTrainer(
+        banned_ids=control_ids(plan.tokenizer, plan.attributes),
+        order=order,
+        control_learning_rate=args.control_tokens.learning_rate,
+        precision=plan.precision,
+        evaluation=_validation(args, plan, model),
+        model=model,
+        args=_trainer_args(args, plan, checkpoints),
+        data_collator=Collator(plan.tokenizer.pad_token_id),
+        train_dataset=Examples(
+            sentences,
+            plan.tokenizer,
+            plan.attributes,
+            args.condition_on,
+            args.token_dropout,
+            args.seed,
+        ),
+        eval_dataset=[],  # the Trainer asks for one; `evaluation` brings its own
+        processing_class=plan.tokenizer,
+        callbacks=[callback],
+    )
+    callback.trainer = trainer
+    for own_printing in (PrinterCallback, ProgressCallback):  # stdout is for the final result
+        trainer.remove_callback(own_printing)
+    if newest is not None:
+        trainer.tokens_seen = newest[1].tokens_seen
+        logger.info("going on after step %d", newest[1].step)
+    trainer.train(resume_from_checkpoint=str(newest[0]) if newest else None)
+
+
+def _validation(args: TrainingArgs, plan: Plan, model: PreTrainedModel) -> Validation | None:
+    count = args.checkpoints.evaluation_sentences
+    if count == 0:
+        return None
+    return Validation(
+        model,
+        plan.tokenizer,
+        plan.attributes,
+        args.condition_on,
+        choose_validation(args.dataset, plan.attributes, count, args.seed),
+        plan.precision,
+    )
+
+
+def _trainer_args(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints) -> TrainingArguments:
+    wanted, schedule = args.optimisation, plan.schedule
+    evaluates = args.checkpoints.evaluation_sentences > 0
+    trainer_args = TrainingArguments(
+        output_dir=str(checkpoints.trainer_folder),
+        seed=args.seed,
+        use_cpu=plan.device.type == "cpu",
+        per_device_train_batch_size=wanted.batch_sentences,
+        gradient_accumulation_steps=wanted.gradient_accumulation_steps,
+        max_steps=schedule.steps,
+        learning_rate=wanted.learning_rate,
+        weight_decay=wanted.weight_decay,
+        warmup_steps=wanted.warmup_ratio if wanted.warmup_ratio < 1 else schedule.steps,
+        lr_scheduler_type=wanted.lr_scheduler,
+        max_grad_norm=wanted.max_grad_norm,
+        fp16=plan.precision == "fp16",
+        activation_checkpointing=wanted.gradient_checkpointing,
+        optim="adamw_torch_fused",
+        logging_steps=schedule.logging_steps,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=schedule.save_steps,
+        eval_strategy="steps" if evaluates else "no",
+        eval_steps=schedule.save_steps if evaluates else None,
+        report_to=list(args.report_to) or "none",
+        run_name=args.output.name,
+        disable_tqdm=True,
+        use_cache=True,  # goes into the published config: without a cache, `generate` would crawl
+        remove_unused_columns=False,
+        dataloader_pin_memory=plan.device.type == "cuda",
+        ddp_find_unused_parameters=False,
+        ddp_backend="gloo" if plan.device.type == "cpu" and world_size() > 1 else None,
+    )
+    # A single process uses one device: copies of the model on several (DataParallel) would not share the
+    # selection of targets. Several devices are for torchrun.
+    trainer_args._n_gpu = min(trainer_args.n_gpu, 1)
+    return trainer_args
+
+
+def _quiet_transformers() -> None:
+    """Bars only in a terminal, and ours; warnings stay."""
+    transformers_logging.disable_progress_bar()
+
+
+def _facts(
+    args: TrainingArgs, plan: Plan, checkpoints: Checkpoints, log: MetricsLog
+) -> dict[str, Any]:
+    last = log.rows()[-1]
+    base = {"name": args.model.name, "revision": args.model.revision}
+    if not args.model.from_scratch:
+        base["weights_sha256"] = weights_sha256(args.model.name, args.model.revision)
+    named = [(path.name, int(path.name.removeprefix("step-"))) for path in checkpoints.published()]
+    return {
+        "attributes": to_manifest(plan.attributes),
+        "condition_on": list(args.condition_on),
+        "tokenizer": {"fingerprint": tokenizer_fingerprint(plan.tokenizer)},
+        "cleaning": plan.dataset["cleaning"],
+        "base_model": base | {"from_scratch": args.model.from_scratch},
+        "made_from": {
+            "dataset": str(args.dataset),
+            "dataset_manifest_sha256": plan.dataset.sha256,
+        },
+        "checkpoints": [
+            _checkpoint_facts(log, name, step) for name, step in [*named, (FINAL, last["step"])]
+        ],
+        "tokens_trained": last["tokens_seen"],
+        "sentences": plan.schedule.sentences,
+        "steps": last["step"],
+        "processes": world_size(),
+        "device": plan.device.type,
+        "precision": plan.precision,
+        "seed": args.seed,
+    }
+
+
+def _checkpoint_facts(log: MetricsLog, name: str, step: int) -> dict[str, Any]:
+    measured = log.validation(step)
+    return {
+        "name": name,
+        "step": step,
+        "loss": measured["loss"] if measured else None,
+        "control_auc": measured["control_auc"] if measured else {},
+    }
