@@ -133,8 +133,37 @@ def with_loud_end(model, folder, factor):
     return folder
 
 
+@pytest.mark.parametrize("with_cache", [True, False])
+@pytest.mark.parametrize(
+    "weights", [{}, {"toxicity": 2.0, "sentiment": 0.5}], ids=["sample", "contrast"]
+)
+def test_rows_go_on_alone_when_others_are_finished(
+    model, attributes, exact, tmp_path, monkeypatch, weights, with_cache
+):
+    loud = with_loud_end(model, tmp_path / "loud", 40.0)
+    decoding = DecodingArgs(top_p=0.95, max_length=16, contrast_weights=weights)
+    writer, rounds = writer_of(loud), []
+    real = writer.model.generate
+    if not with_cache:
+        monkeypatch.setattr(generation, "DynamicCache", ())
+
+    def counted(**arguments):
+        assert (arguments["past_key_values"] is not None) == (with_cache and bool(rounds))
+        rounds.append(len(arguments["input_ids"]))
+        return real(**arguments)
+
+    monkeypatch.setattr(writer.model, "generate", counted)
+    written = writer.write(task(batch_size=10), BOTH, decoding, "")
+    assert len(rounds) > 2
+    assert rounds == sorted(rounds, reverse=True)
+    assert len({one.n_tokens for one in written}) > 3
+    for one in written:
+        prompt = next(p for p in PROMPTS if p.id == one.prompt_id)
+        assert one.text == by_hand(loud, attributes, prompt, one.sample, BOTH, decoding)
+
+
 def test_lengths_count_new_tokens_and_the_end_is_no_text(model, tmp_path):
-    writer = writer_of(with_loud_end(model, tmp_path / "loud", 25.0))
+    writer = writer_of(with_loud_end(model, tmp_path / "loud", 40.0))
     free = writer.write(task(samples=6), {}, DECODING, "")
     lengths = [one.n_tokens for one in free]
     assert min(lengths) < 4
