@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from src.training.metrics_log import MetricsLog
 from src.training.model_setup import prepare_model
 from src.training.objective import ControlTrainer
 from src.training.preflight import Plan
-from src.training.validation import Validation, choose_validation
+from src.training.validation import Validation
 
 logger = logging.getLogger(__name__)
 
@@ -107,22 +108,24 @@ def _train(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints, log: Metric
 
 
 def _validation(args: TrainingArgs, plan: Plan, model: PreTrainedModel) -> Validation | None:
-    count = args.checkpoints.evaluation_sentences
-    if count == 0:
+    if plan.validation is None:
         return None
     return Validation(
         model,
         plan.tokenizer,
         plan.attributes,
         args.condition_on,
-        choose_validation(args.dataset, plan.attributes, count, args.seed),
+        plan.validation,
         plan.precision,
     )
 
 
 def _trainer_args(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints) -> TrainingArguments:
     wanted, schedule = args.optimisation, plan.schedule
-    evaluates = args.checkpoints.evaluation_sentences > 0
+    evaluates = plan.validation is not None
+    # Trackers that write files would write them into what is removed at the end.
+    tracked = args.output.with_name(f"{args.output.name}.tensorboard")
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(tracked))
     trainer_args = TrainingArguments(
         output_dir=str(checkpoints.trainer_folder),
         seed=args.seed,

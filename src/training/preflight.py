@@ -31,6 +31,7 @@ from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
 from src.language_model import Precision, model_config, parameter_count, pick_precision
 from src.runtime import pick_device, world_size
 from src.training.schedule import Schedule, plan_schedule
+from src.training.validation import ValidationSentences, choose_validation
 
 T = TypeVar("T")
 BYTES_PER_WEIGHT = 4  # weights are kept in fp32
@@ -47,6 +48,7 @@ class Plan:
     device: torch.device
     precision: Precision
     schedule: Schedule
+    validation: ValidationSentences | None
     disk_bytes: int
 
     def describe(self, args: TrainingArgs) -> str:
@@ -95,8 +97,12 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
     problems = _Problems()
     dataset = problems.check(lambda: read_manifest(args.dataset, "dataset"))
     attributes = problems.check(lambda: from_manifest(dataset["attributes"])) if dataset else None
+    validation = None
     if attributes is not None:
+        before = len(problems.found)
         problems.check(lambda: _check_condition_on(args, attributes))
+        if args.checkpoints.evaluation_sentences and len(problems.found) == before:
+            validation = problems.check(lambda: _validation(args, attributes))
     config = problems.check(lambda: model_config(args.model.name, args.model.revision))
     tokenizer = None
     if attributes is not None and config is not None:
@@ -114,7 +120,7 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
         problems.check(lambda: check_disk_space(args.output, needed))
     problems.check(lambda: _check_output(args, overwrite))
     problems.raise_all()
-    return Plan(dataset, attributes, tokenizer, device, precision, schedule, needed)
+    return Plan(dataset, attributes, tokenizer, device, precision, schedule, validation, needed)
 
 
 def _check_condition_on(args: TrainingArgs, attributes: dict[str, Attribute]) -> None:
@@ -163,6 +169,11 @@ def _check_trackers(args: TrainingArgs) -> None:
             allowed=", ".join(sorted(installed)) or "none: no tracker is installed",
             fix="install the tracker's package, or set report_to: []",
         )
+
+
+def _validation(args: TrainingArgs, attributes: dict[str, Attribute]) -> ValidationSentences:
+    count = args.checkpoints.evaluation_sentences
+    return choose_validation(args.dataset, attributes, args.condition_on, count, args.seed)
 
 
 def _schedule(args: TrainingArgs) -> Schedule:

@@ -28,18 +28,19 @@ class ValidationSentences:
 
 
 def choose_validation(
-    folder: Path, attributes: Attributes, count: int, seed: int
+    folder: Path, attributes: Attributes, condition_on: Sequence[str], count: int, seed: int
 ) -> ValidationSentences:
     """Draw validation sentences, the same for every model, balanced over the label combinations.
 
     Args:
         folder: of the data set.
         attributes: all of the data set's.
+        condition_on: those whose control AUC will be measured.
         count: sentences wanted; fewer if the data set has fewer.
         seed: of the draw.
 
     Raises:
-        DataError: the data set has no validation sentence.
+        DataError: the data set has no validation sentence, or a label to be told apart has none.
     """
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in rows_of(folder, "validation", ["id", "text", "labels"]):
@@ -55,6 +56,15 @@ def choose_validation(
         ranked += [(rank, combination, row) for rank, row in enumerate(rows)]
     ranked.sort(key=lambda item: item[:2])
     chosen = [row for _, _, row in ranked[:count]]
+    for name in condition_on:
+        found = {row["labels"][name] for row in chosen}
+        lacking = {attributes[name].labels[0], attributes[name].labels[-1]} - found
+        if lacking:
+            raise DataError(
+                f"control AUC of {name} needs validation sentences of both its ends: none of the "
+                f"{len(chosen)} drawn is {' or '.join(sorted(lacking))}",
+                fix="set checkpoints.evaluation_sentences higher, or to 0 for no measurement",
+            )
     return ValidationSentences(
         texts=[row["text"] for row in chosen],
         labels=[{name: row["labels"][name] for name in attributes} for row in chosen],

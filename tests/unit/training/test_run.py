@@ -187,6 +187,20 @@ def test_a_model_without_conditions_has_the_same_tokenizer_and_untrained_rows(
     assert torch.allclose(rows[0], base_rows[forms].mean(0), atol=1e-6)
 
 
+def test_a_table_larger_than_the_tokenizer_keeps_its_size(llama, tmp_path):
+    base, data = llama
+    larger = AutoModelForCausalLM.from_pretrained(base)
+    larger.resize_token_embeddings(768, mean_resizing=False)
+    larger.save_pretrained(tmp_path / "base")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / "base" / name).write_bytes((base / name).read_bytes())
+    train(training_args(tmp_path / "m", data, tmp_path / "base", checkpoints={}))
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "m/final")
+    assert model.config.vocab_size == model.get_input_embeddings().weight.shape[0] == 768
+    rows = metrics(tmp_path / "m")
+    assert rows[-1]["loss"] < rows[0]["loss"]
+
+
 def test_from_scratch_keeps_nothing_of_the_base(gpt2, tmp_path, caplog):
     base, data = gpt2
     model = {"name": str(base), "from_scratch": True}
