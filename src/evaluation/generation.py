@@ -185,8 +185,7 @@ class Writer:
             decoding: how tokens are drawn.
             weights: of the flipped variants.
         """
-        end, max_length = self.tokenizer.eos_token_id, decoding.max_length
-        variants, width = 1 + len(weights), max(map(len, rows))
+        end, width = self.tokenizer.eos_token_id, max(map(len, rows))
         ids, mask = self._pad_left(rows, width)
         uniform = torch.as_tensor(
             numbers, dtype=torch.float32 if self.device.type == "mps" else torch.float64
@@ -194,36 +193,58 @@ class Writer:
         written: list[list[int]] = [[] for _ in numbers]
         left, cache = torch.arange(len(numbers), device=self.device), None
         while len(left):
-            so_far = ids.shape[1] - width
-            output = self.model.generate(
-                input_ids=ids,
-                attention_mask=mask,
-                past_key_values=cache,
-                logits_processor=LogitsProcessorList(
-                    [DrawToken(uniform[left], width, decoding, weights)]
-                ),
-                stopping_criteria=StoppingCriteriaList([ManyFinished(width, end)]),
-                max_new_tokens=max_length - so_far,
-                min_new_tokens=max(decoding.min_length - so_far, 0) or None,
-                no_repeat_ngram_size=decoding.no_repeat_ngram_size or None,
-                return_dict_in_generate=True,
-            )
-            ids, cache = output.sequences, output.past_key_values
-            if not isinstance(
-                cache, DynamicCache
-            ):  # without one, the next round starts from the text
-                cache = None
+            draw = DrawToken(uniform[left], width, decoding, weights)
+            ids, cache = self._round(ids, mask, cache, draw, decoding, width)
             new = ids[: len(left), width:]
             for group, tokens in zip(left.tolist(), new.tolist(), strict=True):
                 written[group] = tokens[: tokens.index(end)] if end in tokens else tokens
-            going_on = ~(new == end).any(-1) & (new.shape[1] < max_length)
+            going_on = ~(new == end).any(-1) & (new.shape[1] < decoding.max_length)
             left = left[going_on]
-            kept = going_on.repeat(variants).nonzero().squeeze(-1)
+            kept = going_on.repeat(1 + len(weights)).nonzero().squeeze(-1)
             ids = ids[kept]
             mask = torch.nn.functional.pad(mask[kept], (0, ids.shape[1] - mask.shape[1]), value=1)
             if cache is not None:
                 cache.batch_select_indices(kept)
         return written
+
+    def _round(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        cache: DynamicCache | None,
+        draw: DrawToken,
+        decoding: DecodingArgs,
+        width: int,
+    ) -> tuple[torch.Tensor, DynamicCache | None]:
+        """Write on until many rows are finished.
+
+        Args:
+            ids: [rows, width and what is written] tokens so far.
+            mask: [rows, the same] attention mask.
+            cache: keys and values of all tokens but the last; None computes them anew.
+            draw: the last logits processor.
+            decoding: lengths, and which n-grams may not repeat.
+            width: padded length of the prompts.
+
+        Returns:
+            (ids with the new tokens, the cache; None where the model keeps another kind of state).
+        """
+        so_far = ids.shape[1] - width
+        output = self.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            past_key_values=cache,
+            logits_processor=LogitsProcessorList([draw]),
+            stopping_criteria=StoppingCriteriaList(
+                [ManyFinished(width, self.tokenizer.eos_token_id)]
+            ),
+            max_new_tokens=decoding.max_length - so_far,
+            min_new_tokens=max(decoding.min_length - so_far, 0) or None,
+            no_repeat_ngram_size=decoding.no_repeat_ngram_size or None,
+            return_dict_in_generate=True,
+        )
+        cache = output.past_key_values
+        return output.sequences, cache if isinstance(cache, DynamicCache) else None
 
     def _pad_left(self, rows: Sequence[list[int]], width: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(token ids, attention mask), each [rows, width]: a model goes on from what stands at the end."""
