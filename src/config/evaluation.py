@@ -77,6 +77,13 @@ class DecodingArgs(Strict):
         description="attribute: weight w of w · (log p(x|c) − log p(x|c with its label flipped)); "
         "{}: plain sampling",
     )
+    contrast_top_p: float = Field(
+        default=0.9,
+        gt=0.0,
+        le=1.0,
+        description="contrast decoding draws only from this nucleus of p(x|c) itself, so that a token that "
+        "nobody would write does not win by its contrast; 1: from all tokens",
+    )
 
     @model_validator(mode="after")
     def _rising(self) -> DecodingArgs:

@@ -9,7 +9,7 @@ two cells differ by what the models do and less by luck; each cell taken alone i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -109,19 +109,49 @@ def draw_tokens(
     Returns:
         Token ids of shape [rows].
     """
+    tokens = torch.empty(len(logits), dtype=torch.long, device=logits.device)
+    for rows, ids, weights in _nuclei(logits, decoding, largest):
+        tokens[rows] = _inverse_cdf(ids, weights, uniform[rows])
+    return tokens
+
+
+def candidates(
+    logits: torch.Tensor, top_p: float, largest: Sequence[int] = LARGEST
+) -> torch.Tensor:
+    """The tokens that contrast decoding may draw: the nucleus of the condition's own distribution.
+
+    A contrast says how much more likely a token is, not that it is likely: without such a limit, tokens
+    that no variant would write win by the ratio of two tiny probabilities (Li et al. 2023, "Contrastive
+    Decoding", the plausibility constraint; DExperts filters its base model for the same reason).
+
+    Args:
+        logits: [rows, vocabulary] of the condition itself.
+        top_p: mass of the nucleus.
+        largest: how many logits to look at, rising, before all of them.
+
+    Returns:
+        bool [rows, vocabulary].
+    """
+    kept = torch.zeros_like(logits, dtype=torch.bool)
+    for rows, ids, weights in _nuclei(logits, DecodingArgs(top_p=top_p), largest):
+        kept[rows] = kept[rows].scatter(1, ids, weights > 0)
+    return kept
+
+
+def _nuclei(
+    logits: torch.Tensor, decoding: DecodingArgs, largest: Sequence[int]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """(rows, ids, weights): each row's `nucleus` once, in as few looks as its mass allows."""
     vocabulary = logits.shape[-1]
     steps = largest if decoding.top_p < 1.0 else ()
-    tokens = torch.empty(len(logits), dtype=torch.long, device=logits.device)
     left = torch.arange(len(logits), device=logits.device)
     for looked_at in (*(n for n in steps if n < vocabulary), vocabulary):
         rows = logits if len(left) == len(logits) else logits[left]
         ids, weights, held = nucleus(rows, decoding, looked_at)
-        done = left[held]
-        tokens[done] = _inverse_cdf(ids[held], weights[held], uniform[done])
+        yield left[held], ids[held], weights[held]
         left = left[~held]
         if not len(left):
             break
-    return tokens
 
 
 def _inverse_cdf(ids: torch.Tensor, weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
@@ -166,9 +196,11 @@ class DrawToken(LogitsProcessor):
         # On a GPU `generate` may take a step more than it uses, after the last one.
         step = min(input_ids.shape[1] - self._prompt_length, self._uniform.shape[1] - 1)
         variants = scores.unflatten(0, (1 + len(self._weights), -1))
-        tokens = draw_tokens(
-            contrast(variants, self._weights), self._uniform[:, step], self._decoding
-        )
+        combined = contrast(variants, self._weights)
+        if self._weights and self._decoding.contrast_top_p < 1.0:
+            plausible = candidates(variants[0], self._decoding.contrast_top_p)
+            combined = combined.masked_fill(~plausible, -torch.inf)
+        tokens = draw_tokens(combined, self._uniform[:, step], self._decoding)
         forced = torch.full_like(scores, -torch.inf)
         return forced.scatter_(1, tokens.repeat(len(variants)).unsqueeze(1), 0.0)
 

@@ -9,7 +9,14 @@ from transformers import (
 )
 
 from src.config.evaluation import DecodingArgs
-from src.evaluation.sampling import DrawToken, contrast, draw_tokens, nucleus, uniforms
+from src.evaluation.sampling import (
+    DrawToken,
+    candidates,
+    contrast,
+    draw_tokens,
+    nucleus,
+    uniforms,
+)
 
 VOCABULARY = 3000
 SETTINGS = [
@@ -125,10 +132,32 @@ def test_contrast_keeps_bans_and_makes_no_nan_of_them():
     assert combined[0, 6] == variants[0, 0, 6]
 
 
+@pytest.mark.parametrize("vocabulary,top_p", [(30, 0.5), (30, 0.95), (700, 0.9), (3000, 0.99)])
+def test_contrast_may_draw_from_the_nucleus_of_the_condition_itself(vocabulary, top_p):
+    logits = 3 * torch.randn(5, vocabulary, generator=torch.Generator().manual_seed(6))
+    warped = TopPLogitsWarper(top_p)(None, logits)
+    assert torch.equal(candidates(logits, top_p), warped.isfinite())
+
+
+def test_a_token_that_nobody_would_write_does_not_win_by_its_contrast():
+    own = torch.tensor([[5.0, 4.0, -9.0]])
+    flipped = torch.tensor([[5.0, 5.0, -60.0]])
+    scores = torch.cat([own, flipped])
+    numbers = torch.tensor([[0.999]], dtype=torch.float64)
+
+    def drawn(contrast_top_p):
+        decoding = DecodingArgs(top_p=1.0, contrast_top_p=contrast_top_p)
+        draw = DrawToken(numbers, 1, decoding, {"sentiment": 1.0})
+        return draw(torch.zeros(2, 1, dtype=torch.long), scores).argmax(-1).tolist()
+
+    assert drawn(1.0) == [2, 2]
+    assert drawn(0.9) == [1, 1]
+
+
 def test_one_token_is_drawn_per_group_and_forced_on_all_its_rows():
     scores = torch.randn(6, 30, generator=torch.Generator().manual_seed(4))
     numbers = torch.rand(2, 5, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    decoding = DecodingArgs(top_p=1.0)
+    decoding = DecodingArgs(top_p=1.0, contrast_top_p=1.0)
     draw = DrawToken(numbers, 3, decoding, {"toxicity": 1.0, "sentiment": 2.0})
     forced = draw(torch.zeros(6, 3 + 2, dtype=torch.long), scores)
     assert (forced.isfinite().sum(-1) == 1).all()
