@@ -34,6 +34,13 @@ ATTRIBUTES: dict[str, Any] = {
 }
 
 
+class _PlainDumper(yaml.SafeDumper):
+    """Writes a value that is used twice twice: the project refuses YAML's aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 class Project:
     """Runs the three mains as a user would, as processes of their own."""
 
@@ -47,7 +54,7 @@ class Project:
         """Write an args file, without its ending in the path returned, as users type it."""
         path = self.folder / "args" / f"{name}.yaml"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
+        path.write_text(yaml.dump(dict(content), Dumper=_PlainDumper, sort_keys=False), "utf-8")
         return path.with_suffix("")
 
     def dataset_args(self, output: str = "data", **changes: Any) -> Path:

@@ -70,6 +70,9 @@ def by_hand(model, attributes, prompt, sample, condition, decoding, placement="a
             combined = own + sum(
                 w * (own - log_p(other)).nan_to_num(nan=0.0) for w, other in flipped
             )
+        if flipped:
+            plausible = TopPLogitsWarper(decoding.contrast_top_p)(None, own.unsqueeze(0))[0]
+            combined = combined.where(plausible.isfinite(), -torch.inf)
         warper = LogitsProcessorList([TopPLogitsWarper(decoding.top_p)])
         probabilities = warper(None, combined.unsqueeze(0)).softmax(-1)[0]
         token = int((probabilities.cumsum(-1) > number).nonzero()[0])
