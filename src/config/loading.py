@@ -109,20 +109,20 @@ def merged(below: Any, above: Any) -> Any:
     """The value with `above` laid over `below`: mappings merge key by key, all else is replaced.
 
     A mapping whose `kind` or `name` differs is another thing and is replaced whole: the keys of a hub
-    source make no sense in a source of files.
+    source make no sense in a source of files. A null takes a mapping away (an attribute, say).
     """
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
     for selector in ("kind", "name"):
         if selector in below and above.get(selector, below[selector]) != below[selector]:
             return above
-    return {
-        **below,
-        **{
-            key: merged(below[key], value) if key in below else value
-            for key, value in above.items()
-        },
-    }
+    together = dict(below)
+    for key, value in above.items():
+        if value is None and isinstance(below.get(key), dict):
+            del together[key]
+        else:
+            together[key] = merged(below[key], value) if key in below else value
+    return together
 
 
 def _apply_override(tree: Tree, override: str) -> None:

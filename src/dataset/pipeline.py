@@ -6,7 +6,6 @@ The heavy libraries are imported only where there is work to do: a finished run 
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 from src.artifacts import (
@@ -22,7 +21,6 @@ from src.config.dataset import DatasetArgs
 from src.dataset.layout import CARD, SCORED, WORK
 from src.errors import ArtifactError
 
-logger = logging.getLogger(__name__)
 STAGE = "dataset"
 
 
@@ -56,13 +54,13 @@ def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool 
         keep_on_overwrite=(SCORED, WORK),
     )
     with run:
-        if run.status == "done":
-            logger.info("already done: %s", args.output)
-        else:
+        already = run.status == "done"
+        if not already:
             from src.dataset.making import make_dataset
 
             make_dataset(args, run)
-    return _summary(read_manifest(args.output, STAGE, verify=False))
+    summary = _summary(read_manifest(args.output, STAGE, verify=False))
+    return f"already done: {args.output}\n{summary}" if already else summary
 
 
 def manifest_args(args: DatasetArgs) -> dict[str, Any]:

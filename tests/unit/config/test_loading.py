@@ -185,6 +185,7 @@ def test_another_kind_of_source_replaces_the_whole_source():
     hub = {"source": {"kind": "hub", "path": "y"}}
     assert merged(files, hub) == {"source": {"kind": "hub", "path": "y"}, "seed": 1}
     assert merged(files, {"source": {"path": "z"}})["source"]["pattern"] == "*"
+    assert merged(files, {"source": None, "seed": None}) == {"seed": None}
 
 
 EVALUATION = """\

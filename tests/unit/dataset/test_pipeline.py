@@ -319,12 +319,11 @@ def test_small_tables_do_not_change_the_result(run, tmp_path, monkeypatch):
     assert excluded(cut) == excluded(whole)
 
 
-def test_a_finished_run_is_found_and_changed_args_are_refused(make_args, caplog):
-    caplog.set_level("INFO")
+def test_a_finished_run_is_found_and_changed_args_are_refused(make_args):
     first = create_dataset(make_args())
     before = {p: p.stat().st_mtime_ns for p in make_args().output.rglob("*")}
-    assert create_dataset(make_args(executor={"workers": 2, "tasks": 1})) == first
-    assert "already done" in caplog.text
+    again = create_dataset(make_args(executor={"workers": 2, "tasks": 1}))
+    assert again == f"already done: {make_args().output}\n{first}"
     assert {p: p.stat().st_mtime_ns for p in make_args().output.rglob("*")} == before
     with pytest.raises(ArtifactError, match="seed: was 0, now 1"):
         create_dataset(make_args(seed=1))
