@@ -52,7 +52,7 @@ class Project:
 
     def args(self, name: str, content: Mapping[str, Any]) -> Path:
         """Write an args file, without its ending in the path returned, as users type it."""
-        path = self.folder / "args" / f"{name}.yaml"
+        path = self.folder / "args" / f"{name.replace('/', '_')}.yaml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.dump(dict(content), Dumper=_PlainDumper, sort_keys=False), "utf-8")
         return path.with_suffix("")

@@ -1,4 +1,7 @@
-"""kill -9 in each stage, then the same command: the files are those of an undisturbed run."""
+"""kill -9 in each stage, then the same command: the files are those of an undisturbed run.
+
+The killed run has the same folder name elsewhere: cards and curves carry the run's name.
+"""
 
 import json
 
@@ -34,25 +37,25 @@ def assert_same(folder, undisturbed, disturbed):
 
 
 def test_data_set(project):
-    args = project.dataset_args("killed_data")
-    partial = project.folder / "killed_data.partial"
+    args = project.dataset_args("killed/data")
+    partial = project.folder / "killed/data.partial"
     kill_when("dataset_create", args, ready=lambda: any(partial.glob("scored/00*.parquet")))
-    assert not (project.folder / "killed_data").exists()
+    assert not (project.folder / "killed/data").exists()
     refused = run(
-        "train", project.train_args("never", []), f"dataset={project.folder}/killed_data", expect=2
+        "train", project.train_args("never", []), f"dataset={project.folder}/killed/data", expect=2
     )
     assert "unfinished" in refused.stderr
     run("dataset_create", args)
-    assert_same(project.folder, "data", "killed_data")
+    assert_same(project.folder, "data", "killed/data")
 
 
 def test_training(project):
-    args = project.train_args("killed_model", ["toxicity", "sentiment"])
-    partial = project.folder / "killed_model.partial"
+    args = project.train_args("killed/model", ["toxicity", "sentiment"])
+    partial = project.folder / "killed/model.partial"
     kill_when("train", args, ready=lambda: any(partial.rglob("checkpoint-8")))
     refused = run(
         "evaluate",
-        project.evaluate_args("never", {"M-TS": {"path": str(project.folder / "killed_model")}}),
+        project.evaluate_args("never", {"M-TS": {"path": str(project.folder / "killed/model")}}),
         expect=2,
     )
     assert "unfinished" in refused.stderr
@@ -63,7 +66,7 @@ def test_training(project):
             for name, content in contents(project.folder / run_name).items()
             if name.startswith(("final/", "checkpoints/"))
         }
-        for run_name in ("model", "killed_model")
+        for run_name in ("model", "killed/model")
     ]
     assert weights[0].keys() == weights[1].keys()
     assert [name for name in weights[0] if weights[0][name] != weights[1][name]] == []
@@ -71,18 +74,18 @@ def test_training(project):
         [(r["step"], r["split"]) for r in map(json.loads, lines)]
         for lines in (
             (project.folder / run_name / "metrics.jsonl").read_text().splitlines()
-            for run_name in ("model", "killed_model")
+            for run_name in ("model", "killed/model")
         )
     ]
     assert steps[0] == steps[1]
-    assert set(contents(project.folder / "model")) == set(contents(project.folder / "killed_model"))
+    assert set(contents(project.folder / "model")) == set(contents(project.folder / "killed/model"))
 
 
 def test_evaluation(project):
     models = {"M-TS": {"path": str(project.folder / "model"), "conditions": [{}, BOTH]}}
     run("evaluate", project.evaluate_args("results", models))
-    args = project.evaluate_args("killed_results", models)
-    partial = project.folder / "killed_results.partial"
+    args = project.evaluate_args("killed/results", models)
+    partial = project.folder / "killed/results.partial"
     kill_when("evaluate", args, ready=lambda: any(partial.rglob("*.parquet")))
     run("evaluate", args)
-    assert_same(project.folder, "results", "killed_results")
+    assert_same(project.folder, "results", "killed/results")
