@@ -69,10 +69,11 @@ def test_detoxify_through_its_real_class_and_a_hub_format_classifier(project):
 
 
 def test_workers_do_not_change_a_byte(project):
+    # The same folder name, which the card carries.
     for workers in (1, 2):
-        args = project.dataset_args(f"w{workers}", executor={"workers": workers, "tasks": 3})
+        args = project.dataset_args(f"w{workers}/data", executor={"workers": workers, "tasks": 3})
         run("dataset_create", args)
-    one, two = (contents(project.folder / f"w{workers}") for workers in (1, 2))
+    one, two = (contents(project.folder / f"w{workers}/data") for workers in (1, 2))
     assert one.keys() == two.keys()
     assert [n for n in one if one[n] != two[n] and n != "manifest.json"] == []
 
