@@ -3,9 +3,9 @@
 #
 #     bash scripts/quickstart.sh
 #
-# Needs Python 3.11 or later, the package registry and no model hub. With the CPU build of torch, 4.4 GB
-# of disk stay in use, and a training holds 2 GB more while it runs. What is
-# already there is used again.
+# Needs Python 3.11 or later, the package registry and no model hub. With the CPU build of torch,
+# 4.4 GB of disk stay in use, and a training needs some more while it runs. What is already there is
+# used again.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
