@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from src.config.loading import load_args
 from src.config.reference import fields_help
+from src.cpu_memory import keep_freed_memory
 from src.errors import EXIT_DONE, EXIT_FAILED, ProjectError
 from src.runtime import configure_logging, is_main_process
 
@@ -45,6 +46,7 @@ def run_stage(
         The exit code.
     """
     flags = _parser(model, description).parse_intermixed_args(argv)
+    keep_freed_memory()
     configure_logging(flags.debug)
     try:
         args = load_args(model, flags.args_file, flags.overrides)
