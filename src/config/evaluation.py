@@ -4,61 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
+from src.config.prompts import Prompts
 from src.config.strict import Strict
+from src.config.sweep import ChooseArgs, SweepArgs
 
 Condition = dict[str, str]
+CHOSEN = "chosen"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+=-]*")
-
-
-class ValidationPrompts(Strict):
-    """Sentences of the data set's validation split."""
-
-    kind: Literal["validation"] = Field(description="sentences of the data set's validation split")
-    count: int = Field(gt=0, description="prompts drawn, balanced over the label combinations")
-
-    @property
-    def name(self) -> str:
-        """What the tables call these prompts."""
-        return "validation"
-
-
-class UnpromptedPrompts(Strict):
-    """Nothing but the end-of-text token; each sample is a cluster of its own."""
-
-    kind: Literal["unprompted"] = Field(description="no prompt: the model starts a text of its own")
-    count: int = Field(gt=0, description="samples")
-
-    @property
-    def name(self) -> str:
-        """What the tables call these prompts."""
-        return "unprompted"
-
-
-class FilePrompts(Strict):
-    """A text file with a prompt per line, or a JSONL such as RealToxicityPrompts'."""
-
-    kind: Literal["file"] = Field(description="prompts from a .txt or .jsonl file")
-    path: Path = Field(description=".txt: one prompt a line; .jsonl: one object a line")
-    text_key: str = Field(
-        default="prompt.text", description="key of the prompt in a .jsonl, dots go into objects"
-    )
-    count: int | None = Field(
-        default=None, gt=0, description="prompts drawn by the seed; null: all"
-    )
-
-    @property
-    def name(self) -> str:
-        """What the tables call these prompts."""
-        return self.path.name
-
-
-Prompts = Annotated[
-    ValidationPrompts | UnpromptedPrompts | FilePrompts, Field(discriminator="kind")
-]
 
 
 class DecodingArgs(Strict):
@@ -97,6 +53,9 @@ class ModelEntry(Strict):
 
     path: Path = Field(description="folder made by main_train.py")
     checkpoint: str = Field(default="final", description="final, or step-NNNNNN of its checkpoints")
+    select: Literal["lowest_misalignment", "highest_control_auc", "lowest_loss"] | None = Field(
+        default=None, description="evaluate the run's best checkpoint by this; null: `checkpoint`"
+    )
     conditions: tuple[Condition, ...] = Field(
         default=({},), description="attribute: label asked for; {} asks for nothing"
     )
@@ -133,6 +92,16 @@ class EvaluationArgs(Strict):
     perplexity: PerplexityArgs = Field(
         default=PerplexityArgs(), description="the reference model that judges fluency"
     )
+    selection_prompts: Prompts | None = Field(
+        default=None, description="what select: lowest_misalignment is measured on; never reported"
+    )
+    sweep: SweepArgs | None = Field(
+        default=None,
+        description="settings to try out on prompts of their own; the best is reported",
+    )
+    choose: ChooseArgs = Field(
+        default=ChooseArgs(), description="what the best setting of the sweep has to keep to"
+    )
     bootstrap_resamples: int = Field(
         default=2000, ge=100, description="resamples of the prompts behind each 95 % interval"
     )
@@ -154,9 +123,57 @@ class EvaluationArgs(Strict):
                     problems.append(
                         f"models.{name}.decodings: {decoding!r} is not one of {list(self.decodings)}"
                     )
+        problems += self._sweep_problems() + self._selection_problems()
         names = [prompts.name for prompts in self.prompts]
         if len(set(names)) != len(names):
             problems.append(f"two sources of prompts have the same name: {names}")
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _sweep_problems(self) -> list[str]:
+        """What the sweep names and these args do not have."""
+        sweep = self.sweep
+        if sweep is None:
+            return []
+        problems = [
+            f"{key}: {name!r} is not one of {list(self.models)}"
+            for key, name in (("sweep.model", sweep.model), ("choose.against", self.choose.against))
+            if name is not None and name not in self.models
+        ]
+        if sweep.decoding not in self.decodings:
+            problems.append(
+                f"sweep.decoding: {sweep.decoding!r} is not one of {list(self.decodings)}"
+            )
+        elif self.decodings[sweep.decoding].contrast_weights and not sweep.condition:
+            problems.append("sweep.condition: contrast decoding needs a label to ask for")
+        if CHOSEN in self.decodings:
+            problems.append(f"decodings: {CHOSEN!r} is the name of what a sweep chooses")
+        if self._is_reported(sweep.prompts):
+            problems.append("sweep.prompts: the reported prompts may not be those chosen on")
+        return problems
+
+    def _selection_problems(self) -> list[str]:
+        problems = [
+            f"models.{name}: give either checkpoint or select"
+            for name, entry in self.models.items()
+            if entry.select is not None and entry.checkpoint != "final"
+        ]
+        if any(entry.select == "lowest_misalignment" for entry in self.models.values()):
+            if self.selection_prompts is None:
+                problems.append("select: lowest_misalignment needs selection_prompts")
+            elif self._is_reported(self.selection_prompts):
+                problems.append(
+                    "selection_prompts: the reported prompts may not be those chosen on"
+                )
+        return problems
+
+    def _is_reported(self, prompts: Prompts) -> bool:
+        """Whether a choice made on these prompts would be a choice on the results.
+
+        Unprompted texts get a seed of their own; of a file or the validation split, the same prompts
+        could be drawn again.
+        """
+        return prompts.kind != "unprompted" and any(
+            prompts.name == reported.name for reported in self.prompts
+        )

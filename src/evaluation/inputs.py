@@ -46,7 +46,14 @@ class TrainedModel:
             "path": str(self.manifest.folder),
             "manifest_sha256": self.manifest.sha256,
             "checkpoint": self.checkpoint,
+            "tokens_trained": self._tokens_trained(),
         }
+
+    def _tokens_trained(self) -> int | None:
+        """Targets trained on up to the checkpoint; None where its run did not say."""
+        listed = self.manifest.get("checkpoints", [])
+        found = [one.get("tokens_seen") for one in listed if one["name"] == self.checkpoint]
+        return found[0] if found else None
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,20 @@ def _read_model(name: str, entry: ModelEntry, hash_files: bool) -> TrainedModel:
         )
     check_files(manifest, prefix, hash_files)
     return TrainedModel(entry.path / prefix, manifest, entry.checkpoint)
+
+
+def checkpoints_to_try(args: EvaluationArgs) -> list[str]:
+    """Names of the checkpoints that a sweep goes through; [all] are those published, and the end.
+
+    Raises:
+        ArtifactError: the swept model is no finished training run.
+    """
+    wanted, entry = args.sweep.checkpoints, args.models[args.sweep.model]
+    if wanted != ("all",):
+        return list(wanted) or [entry.checkpoint]
+    manifest = read_manifest(entry.path, "training", verify=False)
+    saved = {Path(f).parts[1] for f in manifest["files"] if f.startswith("checkpoints/")}
+    return [*sorted(saved), FINAL]
 
 
 def _load_all_prompts(

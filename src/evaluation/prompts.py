@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from src.attributes.attribute import Attribute
-from src.config.evaluation import FilePrompts, Prompts, UnpromptedPrompts, ValidationPrompts
+from src.config.prompts import FilePrompts, Prompts, UnpromptedPrompts, ValidationPrompts
 from src.errors import ArtifactError, DataError, UserError
 from src.runtime import keyed_hash
 

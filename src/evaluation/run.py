@@ -23,8 +23,17 @@ from src.errors import ArtifactError, ProjectError
 from src.evaluation.cells import Cell, samples_of
 from src.evaluation.continuation import Continuation
 from src.evaluation.generations_file import GENERATIONS, write_generations
-from src.evaluation.inputs import Inputs, find_inputs
+from src.evaluation.inputs import Inputs, checkpoints_to_try, find_inputs
 from src.evaluation.metrics import cell_rows
+from src.evaluation.more_data import PICTURE, draw_more_data, lines_of
+from src.evaluation.selection import (
+    misalignment_sweeps,
+    select_measured,
+    selected_by,
+    with_checkpoints,
+)
+from src.evaluation.sweep import candidates, sweep_result, trial_args, with_chosen
+from src.evaluation.sweep_args import CHOSEN_ARGS, args_file
 from src.evaluation.tables import build_tables, to_csv, to_markdown, to_text
 
 logger = logging.getLogger(__name__)
@@ -60,13 +69,26 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
 
 
 def _plan(args: EvaluationArgs, inputs: Inputs) -> str:
-    n = sum(
-        len(inputs.prompts[cell.prompts]) * samples_of(cell.prompts, args) for cell in inputs.cells
-    )
     cells = "\n".join(f"  {cell}" for cell in inputs.cells)
+    plan = (
+        f"nothing is missing; would write {args.output}: {_n_continuations(args, inputs):,} "
+        f"continuations in {len(inputs.cells)} cells (model, asked, decoding, prompts)\n{cells}"
+    )
+    if args.sweep is None:
+        return plan
+    tried = candidates(args, checkpoints_to_try(args))
+    inside = trial_args(args, tried)
+    n = _n_continuations(inside, find_inputs(inside, hash_files=False))
+    names = "\n".join(f"  {one.name}" for one in tried)
     return (
-        f"nothing is missing; would write {args.output}: {n:,} continuations in {len(inputs.cells)} "
-        f"cells (model, asked, decoding, prompts)\n{cells}"
+        f"{plan}\nbefore them {n:,} continuations to choose among {len(tried)} candidates of "
+        f"{args.sweep.model}, and after them the chosen one's\n{names}"
+    )
+
+
+def _n_continuations(args: EvaluationArgs, inputs: Inputs) -> int:
+    return sum(
+        len(inputs.prompts[cell.prompts]) * samples_of(cell.prompts, args) for cell in inputs.cells
     )
 
 
@@ -100,17 +122,21 @@ def _check_unchanged(args: EvaluationArgs) -> None:
 
 def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     from src.evaluation.scoring import check_scorers
-    from src.evaluation.steps import Steps
 
     scorers = check_scorers(inputs.attributes, inputs.dataset["scorers"])
-    steps = Steps(args, inputs, run.partial / WORK)
-    reference = steps.run()
-    finished = [(cell, steps.finished(cell)) for cell in inputs.cells]
-    metrics = _metrics(args, inputs, finished, {"scorers": scorers, "reference": reference})
+    args, choices = _choose(args, run)
+    if choices:
+        inputs = find_inputs(args, hash_files=True)
+    finished, reference = _finished(args, inputs, run.partial / WORK)
+    metrics = _metrics(
+        args, inputs, finished, {"scorers": scorers, "reference": reference, **choices}
+    )
     write_generations(run.partial / GENERATIONS, finished, inputs.attributes)
     write_json_atomically(run.partial / METRICS, metrics)
     write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
     write_text_atomically(run.partial / TABLES_CSV, to_csv(metrics))
+    if lines := lines_of(metrics):
+        draw_more_data(lines, run.partial / PICTURE)
     shutil.rmtree(run.partial / WORK)
     run.publish(
         attributes=metrics["attributes"],
@@ -126,13 +152,59 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     )
 
 
-def _metrics(
-    args: EvaluationArgs,
-    inputs: Inputs,
-    finished: Sequence[tuple[Cell, Sequence[Continuation]]],
-    judges: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The content of metrics.json: the rows, and how they were made."""
+def _choose(args: EvaluationArgs, run: Run) -> tuple[EvaluationArgs, dict[str, Any]]:
+    """The args with what had to be chosen first, and how it was chosen, for metrics.json."""
+    choices: dict[str, Any] = {}
+    args, selected = select_measured(args)
+    for name, one in misalignment_sweeps(args).items():
+        selected[name] = selected_by(try_candidates(one, run.partial / WORK), name)
+    if selected:
+        choices["selected"] = selected
+        args = with_checkpoints(args, selected)
+    if args.sweep is not None:
+        choices["sweep"] = try_candidates(args, run.partial / WORK)
+        args = with_chosen(args, choices["sweep"])
+        write_text_atomically(run.partial / CHOSEN_ARGS, args_file(args, choices["sweep"]))
+    return args, choices
+
+
+def _finished(
+    args: EvaluationArgs, inputs: Inputs, work: Path
+) -> tuple[list[tuple[Cell, list[Continuation]]], dict[str, Any]]:
+    """Every cell with its continuations, written, scored and judged; and facts of the reference model."""
+    from src.evaluation.steps import Steps
+
+    steps = Steps(args, inputs, work)
+    reference = steps.run()
+    return [(cell, steps.finished(cell)) for cell in inputs.cells], reference
+
+
+def try_candidates(args: EvaluationArgs, work: Path) -> dict[str, Any]:
+    """The sweep: every candidate written, scored, measured and compared (see `sweep.py`).
+
+    Args:
+        args: with a sweep.
+        work: of the unfinished run; pieces of work that are done are not done again.
+
+    Returns:
+        What `sweep_result` does.
+    """
+    tried = candidates(args, checkpoints_to_try(args))
+    inside = trial_args(args, tried)
+    inputs = find_inputs(inside, hash_files=True)
+    logger.info("sweep: %d candidates", len(tried))
+    finished, _ = _finished(inside, inputs, work)
+    result = sweep_result(args, tried, _rows(inside, inputs, finished))
+    if result["chosen"] is None:
+        logger.warning("sweep: no candidate keeps to the limits; none is chosen")
+    else:
+        logger.info("sweep: chosen: %s", result["candidates"][result["chosen"]]["name"])
+    return result
+
+
+def _rows(
+    args: EvaluationArgs, inputs: Inputs, finished: Sequence[tuple[Cell, Sequence[Continuation]]]
+) -> list[dict[str, Any]]:
     rows = []
     for cell, continuations in finished:
         rows += cell_rows(
@@ -142,6 +214,16 @@ def _metrics(
             seed=args.seed,
             resamples=args.bootstrap_resamples,
         )
+    return rows
+
+
+def _metrics(
+    args: EvaluationArgs,
+    inputs: Inputs,
+    finished: Sequence[tuple[Cell, Sequence[Continuation]]],
+    judges: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The content of metrics.json: the rows, and how they were made."""
     how = args.model_dump(
         mode="json",
         include={
@@ -154,7 +236,7 @@ def _metrics(
         },
     )
     return {
-        "rows": rows,
+        "rows": _rows(args, inputs, finished),
         "attributes": to_manifest(inputs.attributes),
         "models": {
             name: {**model.facts, "condition_on": model.manifest["condition_on"]}
@@ -172,6 +254,6 @@ def _metrics(
 def _result(folder: Path) -> str:
     """What is printed at the end: the tables, and where everything is."""
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    files = (TABLES, TABLES_CSV, METRICS, GENERATIONS, MANIFEST)
-    paths = "\n".join(f"  {folder / name}" for name in files)
+    files = (TABLES, TABLES_CSV, PICTURE, CHOSEN_ARGS, METRICS, GENERATIONS, MANIFEST)
+    paths = "\n".join(f"  {folder / name}" for name in files if (folder / name).is_file())
     return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}"

@@ -200,9 +200,11 @@ def _facts(
 
 def _checkpoint_facts(log: MetricsLog, name: str, step: int) -> dict[str, Any]:
     measured = log.validation(step)
+    seen = [row["tokens_seen"] for row in log.rows() if row["step"] == step]
     return {
         "name": name,
         "step": step,
+        "tokens_seen": seen[-1],
         "loss": measured["loss"] if measured else None,
         "control_auc": measured["control_auc"] if measured else {},
     }

@@ -86,6 +86,7 @@ def publish_model(
     dataset: Path | None = None,
     loud: float = 1.0,
     checkpoints: Sequence[str] = (),
+    measured: Sequence[dict[str, Any]] = (),
 ) -> Path:
     """A training run that never trained: a base with rows for the control tokens.
 
@@ -98,6 +99,7 @@ def publish_model(
         dataset: named as what it was trained on.
         loud: factor on the control tokens' rows, to make a model wish to write them.
         checkpoints: names of checkpoints beside `final`.
+        measured: what the manifest says of each checkpoint: name, loss, control_auc.
     """
     import torch
 
@@ -124,6 +126,7 @@ def publish_model(
         run.publish(
             attributes=to_manifest(attributes),
             condition_on=list(condition_on),
+            checkpoints=list(measured),
             cleaning="gentle",
             tokenizer={"fingerprint": tokenizer_fingerprint(tokenizer)},
             base_model={

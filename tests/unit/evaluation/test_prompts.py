@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from src.config.evaluation import FilePrompts, UnpromptedPrompts, ValidationPrompts
+from src.config.prompts import FilePrompts, UnpromptedPrompts, ValidationPrompts
 from src.errors import ArtifactError, DataError, UserError
 from src.evaluation.prompts import Prompt, load_prompts
 
