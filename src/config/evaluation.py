@@ -134,7 +134,10 @@ class EvaluationArgs(Strict):
         default=PerplexityArgs(), description="the reference model that judges fluency"
     )
     bootstrap_resamples: int = Field(
-        default=2000, ge=100, description="resamples of the prompts behind each 95 % interval"
+        default=2000,
+        ge=100,
+        description="resamples of the prompts behind the interval of expected_max; those of shares and of "
+        "differences are computed",
     )
     batch_size: int = Field(
         default=50, ge=1, description="continuations generated at the same time"
