@@ -6,11 +6,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from src.config.strict import Strict
 
 Condition = dict[str, str]
+ALL_CONDITIONS = "all"
+# With tags, a mistake is told once, against what was meant, and not against both.
+Conditions = Annotated[
+    Annotated[tuple[Condition, ...], Tag("list")] | Annotated[Literal["all"], Tag("all")],
+    Discriminator(lambda value: "all" if isinstance(value, str) else "list"),
+]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+=-]*")
 
 
@@ -97,8 +103,10 @@ class ModelEntry(Strict):
 
     path: Path = Field(description="folder made by main_train.py")
     checkpoint: str = Field(default="final", description="final, or step-NNNNNN of its checkpoints")
-    conditions: tuple[Condition, ...] = Field(
-        default=({},), description="attribute: label asked for; {} asks for nothing"
+    conditions: Conditions = Field(
+        default=({},),
+        description="attribute: label asked for; {} asks for nothing; all: every combination of the labels "
+        "that the model was trained with, and of not asking",
     )
     decodings: tuple[str, ...] | None = Field(
         default=None, description="names of decodings to use; null: all of them"

@@ -21,16 +21,19 @@ from src.attributes.attribute import to_manifest
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError, ProjectError
 from src.evaluation.cells import Cell, samples_of
+from src.evaluation.comparison import compare_all
 from src.evaluation.continuation import Continuation
 from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs, find_inputs
 from src.evaluation.metrics import cell_rows
-from src.evaluation.tables import build_tables, to_csv, to_markdown, to_text
+from src.evaluation.table_formats import to_csv, to_latex, to_markdown, to_text
+from src.evaluation.tables import build_tables
 
 logger = logging.getLogger(__name__)
 
 STAGE = "evaluation"
-METRICS, TABLES, TABLES_CSV, WORK = "metrics.json", "tables.md", "tables.csv", "work"
+METRICS, TABLES, WORK = "metrics.json", "tables.md", "work"
+TABLES_CSV, TABLES_TEX = "tables.csv", "tables.tex"
 
 
 def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = False) -> str:
@@ -111,6 +114,7 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     write_json_atomically(run.partial / METRICS, metrics)
     write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
     write_text_atomically(run.partial / TABLES_CSV, to_csv(metrics))
+    write_text_atomically(run.partial / TABLES_TEX, to_latex(build_tables(metrics)))
     shutil.rmtree(run.partial / WORK)
     run.publish(
         attributes=metrics["attributes"],
@@ -155,6 +159,7 @@ def _metrics(
     )
     return {
         "rows": rows,
+        "comparisons": compare_all(finished, inputs.attributes, args.decodings, args.seed),
         "attributes": to_manifest(inputs.attributes),
         "models": {
             name: {**model.facts, "condition_on": model.manifest["condition_on"]}
@@ -172,6 +177,6 @@ def _metrics(
 def _result(folder: Path) -> str:
     """What is printed at the end: the tables, and where everything is."""
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    files = (TABLES, TABLES_CSV, METRICS, GENERATIONS, MANIFEST)
+    files = (TABLES, TABLES_CSV, TABLES_TEX, METRICS, GENERATIONS, MANIFEST)
     paths = "\n".join(f"  {folder / name}" for name in files)
     return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}"

@@ -110,7 +110,6 @@ def _expected_max(
     steps = np.arange(len(scores) + 1) / len(scores)
     value = float(np.diff(steps**k) @ scores)
     means = []
-    # Sorted before the draws: an exchange of prompts changes nothing.
     for counts in resampled_counts(len(scores), seed, resamples):
         below = np.cumsum(counts, axis=1) / len(scores)
         means.append(np.diff(below**k, axis=1, prepend=0.0) @ scores)

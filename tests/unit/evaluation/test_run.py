@@ -11,7 +11,14 @@ from src.evaluation.generations_file import read_generations
 from src.evaluation.run import evaluate
 from tests.unit.evaluation.conftest import BOTH, Project
 
-FILES = {"generations.parquet", "manifest.json", "metrics.json", "tables.csv", "tables.md"}
+FILES = {
+    "generations.parquet",
+    "manifest.json",
+    "metrics.json",
+    "tables.csv",
+    "tables.md",
+    "tables.tex",
+}
 
 
 def contents(folder):
