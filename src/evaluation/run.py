@@ -23,6 +23,7 @@ from src.errors import ArtifactError, ProjectError
 from src.evaluation.cells import Cell, samples_of
 from src.evaluation.comparison import compare_all
 from src.evaluation.continuation import Continuation
+from src.evaluation.controllability import controllability
 from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs, find_inputs
 from src.evaluation.metrics import cell_rows
@@ -160,6 +161,7 @@ def _metrics(
     return {
         "rows": rows,
         "comparisons": compare_all(finished, inputs.attributes, args.decodings, args.seed),
+        "controllability": controllability(finished, inputs.attributes, args.decodings),
         "attributes": to_manifest(inputs.attributes),
         "models": {
             name: {**model.facts, "condition_on": model.manifest["condition_on"]}
