@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from src.config.prompts import Prompts
 from src.config.strict import Strict
@@ -14,6 +14,12 @@ from src.config.sweep import ChooseArgs, SweepArgs
 
 Condition = dict[str, str]
 CHOSEN = "chosen"
+ALL_CONDITIONS = "all"
+# With tags, a mistake is told once, against what was meant, and not against both.
+Conditions = Annotated[
+    Annotated[tuple[Condition, ...], Tag("list")] | Annotated[Literal["all"], Tag("all")],
+    Discriminator(lambda value: "all" if isinstance(value, str) else "list"),
+]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+=-]*")
 
 
@@ -56,8 +62,10 @@ class ModelEntry(Strict):
     select: Literal["lowest_misalignment", "highest_control_auc", "lowest_loss"] | None = Field(
         default=None, description="evaluate the run's best checkpoint by this; null: `checkpoint`"
     )
-    conditions: tuple[Condition, ...] = Field(
-        default=({},), description="attribute: label asked for; {} asks for nothing"
+    conditions: Conditions = Field(
+        default=({},),
+        description="attribute: label asked for; {} asks for nothing; all: every combination of the labels "
+        "that the model was trained with, and of not asking",
     )
     decodings: tuple[str, ...] | None = Field(
         default=None, description="names of decodings to use; null: all of them"
@@ -103,7 +111,10 @@ class EvaluationArgs(Strict):
         default=ChooseArgs(), description="what the best setting of the sweep has to keep to"
     )
     bootstrap_resamples: int = Field(
-        default=2000, ge=100, description="resamples of the prompts behind each 95 % interval"
+        default=2000,
+        ge=100,
+        description="resamples of the prompts behind the interval of expected_max; those of shares and of "
+        "differences are computed",
     )
     batch_size: int = Field(
         default=50, ge=1, description="continuations generated at the same time"
@@ -158,6 +169,11 @@ class EvaluationArgs(Strict):
             f"models.{name}: give either checkpoint or select"
             for name, entry in self.models.items()
             if entry.select is not None and entry.checkpoint != "final"
+        ]
+        problems += [
+            f"models.{name}: select: lowest_misalignment needs its conditions written out"
+            for name, entry in self.models.items()
+            if entry.select == "lowest_misalignment" and entry.conditions == ALL_CONDITIONS
         ]
         if any(entry.select == "lowest_misalignment" for entry in self.models.values()):
             if self.selection_prompts is None:

@@ -70,10 +70,16 @@ def _follow(loc: Path, model: type[BaseModel], value: Any) -> tuple[Path, Any]:
         if chosen:
             annotation = chosen[0]
             continue
+        if isinstance(step, str) and members and not any(_holds_keys(m) for m in members):
+            continue
         holder = annotation
         path = (*path, step)
         annotation = _below(annotation, members, step)
     return path, holder
+
+
+def _holds_keys(annotation: Any) -> bool:
+    return _is_model(annotation) or get_origin(annotation) is dict
 
 
 def _below(annotation: Any, members: list[Any], step: str | int) -> Any:

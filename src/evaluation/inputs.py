@@ -25,6 +25,7 @@ from src.evaluation.checks import (
     warn_of_other_attributes,
     warn_of_other_data,
 )
+from src.evaluation.conditions import with_all_conditions
 from src.evaluation.prompts import Prompt, load_prompts
 from src.runtime import pick_device
 
@@ -98,7 +99,10 @@ def find_inputs(args: EvaluationArgs, *, hash_files: bool) -> Inputs:
             models[name] = found
             if dataset is not None:
                 problems.found += misfits(name, found.manifest, dataset)
-    problems.found += unused_decodings(args)
+    trained_on = {name: model.manifest["condition_on"] for name, model in models.items()}
+    args, whole = with_all_conditions(args, attributes, trained_on)
+    if whole:
+        problems.found += unused_decodings(args)
     if attributes is not None:
         problems.found += unknown_labels(args, attributes)
         problems.found += missing_scorers(attributes)

@@ -1,4 +1,4 @@
-"""What a cell's continuations say: misalignment, contradiction, perplexity, diversity, length.
+"""What a cell's continuations say: misalignment, contradiction, worst of k, perplexity, diversity, length.
 
 Pure functions over records; imports neither torch nor transformers. The unit of misalignment is a sentence
 of the continuation. A continuation without a sentence is empty: counted, shown, and never aligned.
@@ -7,7 +7,6 @@ of the continuation. A continuation without a sentence is empty: counted, shown,
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +15,9 @@ import numpy as np
 
 from src.attributes.attribute import Attributes, target_labels
 from src.evaluation.continuation import Continuation
-from src.evaluation.statistics import Interval, ratio_interval, resampled_sums
-from src.runtime import keyed_hash
-
-JOINT = "joint"
-DISTINCT_SIZES = (1, 2, 3)
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
+from src.evaluation.diversity import DISTINCT_SIZES, distinct, self_bleu, words_of
+from src.evaluation.statistics import clustered_variance, residuals, share_interval
+from src.evaluation.worst_of_k import JOINT, worst_of_k
 
 
 @dataclass(frozen=True)
@@ -73,31 +69,6 @@ def sum_by_prompt(
     )
 
 
-def misalignment_intervals(
-    sums: PromptSums, prompts: str, seed: int, resamples: int
-) -> dict[str, Interval | None]:
-    """95 % intervals of every misalignment of a cell.
-
-    Args:
-        sums: of the cell.
-        prompts: name of the source of prompts: all cells of one source get the same draws.
-        seed: of the run.
-        resamples: of the prompts.
-
-    Returns:
-        Attribute or `joint` → interval; None where the cell has no sentence.
-    """
-    names = list(sums.misaligned)
-    columns = np.stack([sums.n_sentences, *(sums.misaligned[name] for name in names)], axis=1)
-    drawn = resampled_sums(
-        columns.astype(np.float64), keyed_hash(seed, "bootstrap", prompts), resamples
-    )
-    return {
-        name: ratio_interval(sums.misaligned[name], sums.n_sentences, drawn[:, i], drawn[:, 0])
-        for i, name in enumerate(names, start=1)
-    }
-
-
 def cell_rows(
     facts: Mapping[str, Any],
     continuations: Sequence[Continuation],
@@ -113,7 +84,7 @@ def cell_rows(
         continuations: of the cell.
         attributes: of the data set.
         seed: of the run.
-        resamples: of the prompts, for the intervals.
+        resamples: of the prompts, for the interval of `expected_max`.
 
     Returns:
         JSON values; null where there is no sentence to measure.
@@ -121,29 +92,45 @@ def cell_rows(
     condition = facts["condition"]
     targets = target_labels(condition, attributes)
     sums = sum_by_prompt(continuations, targets, attributes)
-    intervals = misalignment_intervals(sums, facts["prompts"], seed, resamples)
-    summary = cell_summary(continuations)
+    summary = cell_summary(continuations, seed)
+    worst = worst_of_k(
+        continuations,
+        targets,
+        attributes,
+        prompts=facts["prompts"],
+        seed=seed,
+        resamples=resamples,
+    )
     rows = []
-    for name, interval in intervals.items():
+    for name, misaligned in sums.misaligned.items():
+        interval = share_interval(misaligned, sums.n_sentences)
         of = {name: targets[name]} if name != JOINT else targets
         measured = {
             "attribute": name,
             "targets": of,
             "asked": all(attribute in condition for attribute in of),
             "n_prompts": len(sums.prompt_ids),
-            "misalignment": _share(sums.misaligned[name].sum(), summary["n_sentences"]),
+            "misalignment": _share(misaligned.sum(), summary["n_sentences"]),
             "ci_low": interval and interval.low,
             "ci_high": interval and interval.high,
             "ci_method": interval and interval.method,
+            "design_effect": design_effect(misaligned, sums.n_sentences),
             "contradiction": _share(sums.contradicting[name].sum(), summary["n_sentences"]),
+            **worst[name],
         }
         rows.append({**facts, **measured, **summary})
     return rows
 
 
-def cell_summary(continuations: Sequence[Continuation]) -> dict[str, Any]:
-    """What does not depend on an attribute: counts, length, fluency, diversity."""
-    words = [_WORD.findall(c.text.lower()) for c in continuations]
+def cell_summary(continuations: Sequence[Continuation], seed: int) -> dict[str, Any]:
+    """What does not depend on an attribute: counts, length, fluency, diversity.
+
+    Args:
+        continuations: of one cell.
+        seed: chooses the texts of self-BLEU.
+    """
+    words = [words_of(c.text) for c in continuations]
+    texts = [(f"{c.prompt_id}/{c.sample}", w) for c, w in zip(continuations, words, strict=True)]
     lengths = [len(w) for c, w in zip(continuations, words, strict=True) if c.sentences]
     return {
         "n_continuations": len(continuations),
@@ -154,7 +141,26 @@ def cell_summary(continuations: Sequence[Continuation]) -> dict[str, Any]:
         "perplexity": perplexity(continuations),
         "reference_tokens": sum(c.reference_tokens for c in continuations),
         **{f"distinct_{n}": distinct(words, n) for n in DISTINCT_SIZES},
+        "self_bleu": self_bleu(texts, seed),
     }
+
+
+def design_effect(numerators: np.ndarray, denominators: np.ndarray) -> float | None:
+    """Variance of a share over that of as many independent sentences (Kish 1965).
+
+    1 means that the sentences of a prompt are as unlike as any others; a share measured on n sentences
+    is as exact as one on n / design effect independent ones.
+
+    Returns:
+        None where the share is 0, 1 or of fewer than two prompts.
+    """
+    total = denominators.sum()
+    if not 0 < numerators.sum() < total or len(numerators) < 2:
+        return None
+    share = numerators.sum() / total
+    return float(
+        clustered_variance(residuals(numerators, denominators)) * total / (share * (1 - share))
+    )
 
 
 def _share(part: float, whole: float) -> float | None:
@@ -172,19 +178,3 @@ def perplexity(continuations: Sequence[Continuation]) -> float | None:
         return None
     nats = math.fsum(c.reference_nll for c in continuations) / tokens
     return math.exp(nats) if nats < 700 else None
-
-
-def distinct(texts: Sequence[Sequence[str]], n: int) -> float | None:
-    """distinct-n (Li et al. 2016): different n-grams over all n-grams of a cell's continuations.
-
-    It falls as there is more text: compare cells with about as many words.
-
-    Args:
-        texts: the words of each continuation, in lower case; an n-gram lies within one.
-        n: its length in words.
-
-    Returns:
-        A share in (0, 1]; None where there is no n-gram.
-    """
-    grams = [tuple(words[i : i + n]) for words in texts for i in range(len(words) - n + 1)]
-    return len(set(grams)) / len(grams) if grams else None

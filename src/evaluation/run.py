@@ -21,7 +21,9 @@ from src.attributes.attribute import to_manifest
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError, ProjectError
 from src.evaluation.cells import Cell, samples_of
+from src.evaluation.comparison import compare_all
 from src.evaluation.continuation import Continuation
+from src.evaluation.controllability import controllability
 from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs, checkpoints_to_try, find_inputs
 from src.evaluation.metrics import cell_rows
@@ -34,12 +36,14 @@ from src.evaluation.selection import (
 )
 from src.evaluation.sweep import candidates, sweep_result, trial_args, with_chosen
 from src.evaluation.sweep_args import CHOSEN_ARGS, args_file
-from src.evaluation.tables import build_tables, to_csv, to_markdown, to_text
+from src.evaluation.table_formats import to_csv, to_latex, to_markdown, to_text
+from src.evaluation.tables import build_tables
 
 logger = logging.getLogger(__name__)
 
 STAGE = "evaluation"
-METRICS, TABLES, TABLES_CSV, WORK = "metrics.json", "tables.md", "tables.csv", "work"
+METRICS, TABLES, WORK = "metrics.json", "tables.md", "work"
+TABLES_CSV, TABLES_TEX = "tables.csv", "tables.tex"
 
 
 def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = False) -> str:
@@ -135,6 +139,7 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     write_json_atomically(run.partial / METRICS, metrics)
     write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
     write_text_atomically(run.partial / TABLES_CSV, to_csv(metrics))
+    write_text_atomically(run.partial / TABLES_TEX, to_latex(build_tables(metrics)))
     if lines := lines_of(metrics):
         draw_more_data(lines, run.partial / PICTURE)
     shutil.rmtree(run.partial / WORK)
@@ -237,6 +242,8 @@ def _metrics(
     )
     return {
         "rows": _rows(args, inputs, finished),
+        "comparisons": compare_all(finished, inputs.attributes, args.decodings, args.seed),
+        "controllability": controllability(finished, inputs.attributes, args.decodings),
         "attributes": to_manifest(inputs.attributes),
         "models": {
             name: {**model.facts, "condition_on": model.manifest["condition_on"]}
@@ -254,6 +261,6 @@ def _metrics(
 def _result(folder: Path) -> str:
     """What is printed at the end: the tables, and where everything is."""
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    files = (TABLES, TABLES_CSV, PICTURE, CHOSEN_ARGS, METRICS, GENERATIONS, MANIFEST)
+    files = (TABLES, TABLES_CSV, TABLES_TEX, PICTURE, CHOSEN_ARGS, METRICS, GENERATIONS, MANIFEST)
     paths = "\n".join(f"  {folder / name}" for name in files if (folder / name).is_file())
     return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}"

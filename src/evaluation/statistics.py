@@ -1,29 +1,31 @@
-"""Intervals: a bootstrap over prompts, since sentences of one prompt are not independent.
+"""Intervals over prompts, since sentences of one prompt are not independent.
 
-The unit that is drawn is the prompt (the cluster); all its continuations and sentences come with it. A
-share is a ratio of two sums over prompts, misaligned sentences over sentences, and stays one in every
-resample. Imports neither torch nor transformers.
+The independent unit is the prompt (the cluster); all its continuations and sentences come with it. A
+share is a ratio of two sums over prompts, misaligned sentences over sentences. Imports neither torch nor
+transformers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.special import stdtrit
 
 CHUNK_RESAMPLES = 250
 """Resamples drawn at once: memory stays at 250 counts per prompt."""
 
-FEW_PROMPTS = 5
-"""Where fewer prompts than this hold a sentence of either kind, the bootstrap's interval is too short
-(with none it has no length at all), and Wilson's takes its place: the usual n·p >= 5 rule for
-approximations of the binomial."""
+FEW_PROMPTS = 4
+"""Where fewer prompts than this hold a sentence of either kind, the design effect cannot be estimated.
+Chosen by simulation: without this rule coverage falls to 92 % (60 prompts, a share of 5 %), with 5 it is
+above 97 % in more regimes than with 4."""
 
 NORMAL_QUANTILE = 1.959963984540054
 """0.975 quantile of the normal distribution: two-sided 95 %."""
 
-Method = Literal["bootstrap", "wilson"]
+Method = Literal["clustered wilson", "wilson"]
 
 
 @dataclass(frozen=True)
@@ -35,67 +37,97 @@ class Interval:
     method: Method
 
 
-def resampled_sums(values: np.ndarray, seed: int, resamples: int) -> np.ndarray:
-    """Column sums of resamples of the prompts, drawn with replacement.
+def resampled_counts(n_prompts: int, seed: int, resamples: int) -> Iterator[np.ndarray]:
+    """How often each prompt is in each resample of the prompts, drawn with replacement.
 
-    Cells over the same prompts with the same seed get the same draws, so that differences of their
-    resampled shares are paired by prompt.
+    Cells over the same prompts with the same seed get the same draws.
 
     Args:
-        values: [prompts, columns], what each prompt adds to each sum.
+        n_prompts: one at least.
         seed: of the draws.
         resamples: how many.
 
-    Returns:
-        [resamples, columns].
+    Yields:
+        [up to `CHUNK_RESAMPLES`, prompts], until there are as many resamples as asked for.
     """
-    n_prompts = len(values)
     generator = np.random.Generator(np.random.PCG64(seed))
     shares = np.full(n_prompts, 1.0 / n_prompts)
-    sums = np.empty((resamples, values.shape[1]))
     for start in range(0, resamples, CHUNK_RESAMPLES):
-        size = min(CHUNK_RESAMPLES, resamples - start)
-        sums[start : start + size] = generator.multinomial(n_prompts, shares, size=size) @ values
-    return sums
+        yield generator.multinomial(n_prompts, shares, size=min(CHUNK_RESAMPLES, resamples - start))
 
 
-def ratio_interval(
-    numerators: np.ndarray,
-    denominators: np.ndarray,
-    resampled_numerators: np.ndarray,
-    resampled_denominators: np.ndarray,
-) -> Interval | None:
-    """95 % interval of sum(numerators) / sum(denominators).
+def residuals(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:
+    """What each prompt adds to the error of sum(numerators) / sum(denominators), to first order.
 
-    The 2.5 and 97.5 percentiles of the resampled ratio (Efron and Tibshirani 1993, section 13.3). Where
-    fewer than five prompts hold a misaligned sentence, or fewer than five an aligned one, Wilson's score
-    interval (Wilson 1927; recommended by Brown, Cai and DasGupta 2001) with the number of prompts as the
-    sample size: all sentences of a prompt count as one observation, which errs on the wide side.
+    The linearised ratio (Cochran 1977, section 6.3; the "ultimate cluster" of survey sampling): the sum of
+    squares of these over the prompts, times G / (G − 1), is the variance of the ratio, whatever the
+    dependence between the sentences of a prompt. Those of two cells over the same prompts can be
+    subtracted: that gives the variance of the paired difference.
+
+    Args:
+        numerators: [prompts].
+        denominators: [prompts], with a sum above 0.
+
+    Returns:
+        [prompts], which sum to 0.
+    """
+    total = denominators.sum()
+    return (numerators - numerators.sum() / total * denominators) / total
+
+
+def clustered_variance(residual: np.ndarray) -> float:
+    """Variance of a ratio, or of a difference of ratios, from the residuals of its prompts.
+
+    Args:
+        residual: [prompts], of `residuals`; two prompts at least.
+    """
+    n = len(residual)
+    return float(residual @ residual) * n / (n - 1)
+
+
+def share_interval(numerators: np.ndarray, denominators: np.ndarray) -> Interval | None:
+    """95 % interval of sum(numerators) / sum(denominators), the prompts as clusters.
+
+    Wilson's score interval (Wilson 1927; recommended by Brown, Cai and DasGupta 2001) with the effective
+    sample size p (1 − p) / variance in place of the number of sentences, and Student's t with one degree
+    of freedom less than prompts (Korn and Graubard 1998 for the exact interval; Dean and Pagano 2015 for
+    Wilson's, which they recommend for clustered samples). In `scripts/coverage_simulation.py` it covers
+    where the percentile bootstrap does not: with 40 prompts and a share of 5 %, that one's 95 % are about
+    86 %.
+
+    Where fewer than `FEW_PROMPTS` prompts hold a misaligned sentence, or as few an aligned one, the
+    variance is not known well enough: all sentences of a prompt count as one observation.
 
     Args:
         numerators: [prompts], misaligned sentences of each prompt.
         denominators: [prompts], sentences of each prompt; 0 where nothing was written.
-        resampled_numerators: [resamples], from `resampled_sums`.
-        resampled_denominators: [resamples], of the same draws.
 
     Returns:
         The interval; None where there is no sentence at all.
     """
-    total = denominators.sum()
-    if total == 0:
+    written = denominators > 0
+    numerators, denominators = numerators[written], denominators[written]
+    n_prompts = len(denominators)
+    if n_prompts == 0:
         return None
+    share = float(numerators.sum() / denominators.sum())
     with_one = int((numerators > 0).sum())
     without_one = int((denominators > numerators).sum())
     if min(with_one, without_one) < FEW_PROMPTS:
-        low, high = wilson(numerators.sum() / total, int((denominators > 0).sum()))
-        return Interval(low, high, "wilson")
-    held = resampled_denominators > 0
-    ratios = resampled_numerators[held] / resampled_denominators[held]
-    low, high = np.quantile(ratios, (0.025, 0.975))
-    return Interval(float(low), float(high), "bootstrap")
+        return Interval(*wilson(share, n_prompts), "wilson")
+    variance = clustered_variance(residuals(numerators, denominators))
+    n_sentences = float(denominators.sum())
+    effective = min(share * (1 - share) / variance, n_sentences) if variance > 0 else n_sentences
+    effective *= (NORMAL_QUANTILE / t_quantile(n_prompts)) ** 2
+    return Interval(*wilson(share, effective), "clustered wilson")
 
 
-def wilson(share: float, n: int) -> tuple[float, float]:
+def t_quantile(n_prompts: int) -> float:
+    """0.975 quantile of Student's t with one degree of freedom less than prompts."""
+    return float(stdtrit(n_prompts - 1, 0.975))
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
     """Wilson's 95 % score interval of a share seen in `n` independent observations."""
     z2 = NORMAL_QUANTILE**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)

@@ -5,21 +5,22 @@ Everything is made from the content of metrics.json; imports neither torch nor t
 
 from __future__ import annotations
 
-import csv
-import io
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from src.evaluation.cells import condition_title
+from src.evaluation.comparison import BASELINE, OWN
 from src.evaluation.metrics import JOINT
-
-WIDTH = 100
-"""Columns of a terminal that the printed tables fit."""
 
 NOTHING = "–"
 """Stands where there was no sentence to measure; a cell that was not asked for stays blank."""
+
+SIGNIFICANT = 0.05
+"""Marks stand where a p-value, corrected over its table, is below this."""
+
+MARKS = {BASELINE: "*", OWN: "†"}
+"""What stands behind a figure that differs from the cell that it is compared with, by role."""
 
 TEXT_COLUMNS = ("model", "asked")
 """Headers of the columns that hold words: set to the left."""
@@ -29,16 +30,17 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Table:
-    """A table of finished texts; the first column names the row."""
+    """A table of finished texts; the first column names the row, the note holds for this table alone."""
 
     title: str
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    note: str = ""
 
 
 def build_tables(metrics: Mapping[str, Any]) -> list[Table]:
-    """All tables of an evaluation: per source of prompts misalignment by attribute, joint, and quality.
+    """All tables of an evaluation: per source of prompts misalignment by attribute, joint, text, worst of k.
 
     Args:
         metrics: content of metrics.json.
@@ -47,8 +49,13 @@ def build_tables(metrics: Mapping[str, Any]) -> list[Table]:
     for source in dict.fromkeys(row["prompts"] for row in metrics["rows"]):
         rows = [row for row in metrics["rows"] if row["prompts"] == source]
         for name in measured(metrics["attributes"]):
-            tables.append(_misalignment_table(name, rows, metrics["attributes"]))
-        tables.append(_quality_table(rows))
+            compared = [
+                one
+                for one in metrics.get("comparisons", ())
+                if one["attribute"] == name and one["a"]["prompts"] == source
+            ]
+            tables.append(_misalignment_table(name, rows, metrics["attributes"], compared))
+        tables += [_quality_table(rows), _worst_table(rows)]
     return tables
 
 
@@ -57,19 +64,27 @@ def measured(attributes: Mapping[str, Any]) -> list[str]:
     return [*attributes, JOINT] if len(attributes) > 1 else list(attributes)
 
 
-def _misalignment_table(name: str, rows: Sequence[Row], attributes: Mapping[str, Any]) -> Table:
+def _misalignment_table(
+    name: str,
+    rows: Sequence[Row],
+    attributes: Mapping[str, Any],
+    compared: Sequence[Mapping[str, Any]],
+) -> Table:
     own = [row for row in rows if row["attribute"] == name]
     if name != JOINT:
         # As in the paper: the columns of an attribute's table are the conditions that ask for it.
         own = [row for row in own if not row["condition"] or name in row["condition"]]
-    titles = _condition_titles(own)
+    titles = condition_titles(own)
     lines: dict[str, dict[str, str]] = {}
     for row in own:
         line = lines.setdefault(_row_title(row, rows), {})
-        line[condition_title(row["condition"])] = percent_with_interval(row)
+        marks = "".join(MARKS[role] for role in significant_roles(row, compared))
+        line[condition_title(row["condition"])] = f"{percent_with_interval(row)} {marks}".rstrip()
+    shown = [one for one in compared if any(_is_first_of(row, one) for row in own)]
     return Table(
         title=f"Misalignment, {name} ({_source_title(rows)})",
-        caption=_caption(name, attributes),
+        caption=_caption(name, attributes) + _legend(shown),
+        note=_reach(shown),
         header=("model", *titles),
         rows=tuple((title, *(line.get(t, "") for t in titles)) for title, line in lines.items()),
     )
@@ -89,8 +104,89 @@ def _caption(name: str, attributes: Mapping[str, Any]) -> str:
     )
 
 
+def significant_roles(row: Row, compared: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The roles of the cells that a row's figure differs from, after Holm's correction.
+
+    Args:
+        row: of metrics.json.
+        compared: `comparisons` of metrics.json, or some of them.
+    """
+    found = {
+        role
+        for one in compared
+        if one["p_holm"] is not None and one["p_holm"] < SIGNIFICANT and _is_first_of(row, one)
+        for role in one["roles"]
+    }
+    return [role for role in MARKS if role in found]
+
+
+def _is_first_of(row: Row, compared: Mapping[str, Any]) -> bool:
+    first = compared["a"]
+    return row["attribute"] == compared["attribute"] and all(row[k] == first[k] for k in first)
+
+
+def _legend(shown: Sequence[Mapping[str, Any]]) -> str:
+    """What the marks mean."""
+    parts = []
+    for role, mark in MARKS.items():
+        of_role = [one for one in shown if role in one["roles"]]
+        if of_role:
+            other = (
+                f"{of_role[0]['b']['model']} with no condition"
+                if role == BASELINE
+                else "the same model with no condition"
+            )
+            parts.append(f"{mark}: differs from {other}")
+    if not parts:
+        return ""
+    return f" {'; '.join(parts)} (paired by prompt, p < {SIGNIFICANT} after Holm over the table)."
+
+
+def _reach(shown: Sequence[Mapping[str, Any]]) -> str:
+    """How small a difference the table's prompts could have shown."""
+    least = [one["minimum_detectable_difference"] for one in shown]
+    reach = sorted({f"{100 * one:.0f}" for one in least if one is not None}, key=float)
+    if not reach:
+        return ""
+    span = reach[0] if len(reach) == 1 else f"{reach[0]} to {reach[-1]}"
+    return f"One comparison by itself finds a difference of {span} points in 80 % of cases."
+
+
+def _worst_table(rows: Sequence[Row]) -> Table:
+    """RealToxicityPrompts' figures: a line per cell, two columns per attribute."""
+    names = list(dict.fromkeys(row["attribute"] for row in rows))
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        line = cells.setdefault((_row_title(row, rows), condition_title(row["condition"])), {})
+        line[f"{row['attribute']}: worst"] = _number(row["expected_max"], 3)
+        line[f"{row['attribute']}: past edge"] = _percent(row["probability"])
+    header = [f"{name}: worst" for name in names if name != JOINT]
+    header += [f"{name}: past edge" for name in names if name != JOINT or len(names) > 2]
+    return Table(
+        title=f"Worst of {rows[0]['k']} ({_source_title(rows)})",
+        caption="Worst of k: the mean over prompts of the worst sentence's score among k generations "
+        "(RealToxicityPrompts' expected maximum; the lowest score where a high one is asked for), and the % "
+        "of prompts where one of them is past the label asked for. Intervals: metrics.json.",
+        header=("model", "asked", *header),
+        rows=tuple((*cell, *(line[name] for name in header)) for cell, line in cells.items()),
+    )
+
+
+def _percent(value: float | None) -> str:
+    return NOTHING if value is None else f"{100 * value:.1f}"
+
+
 def _quality_table(rows: Sequence[Row]) -> Table:
-    header = ("model", "asked", "perplexity", "words", "distinct-2", "sentences", "empty")
+    header = (
+        "model",
+        "asked",
+        "perplexity",
+        "words",
+        "distinct-2",
+        "self-BLEU",
+        "sentences",
+        "empty",
+    )
     lines = []
     for row in rows:
         if row["attribute"] == JOINT:
@@ -101,6 +197,7 @@ def _quality_table(rows: Sequence[Row]) -> Table:
                     _number(row["perplexity"], 1),
                     _number(row["mean_words"], 1),
                     _number(row["distinct_2"], 2),
+                    _number(row["self_bleu"], 2),
                     str(row["n_sentences"]),
                     f"{row['n_empty']} of {row['n_continuations']}",
                 )
@@ -108,7 +205,8 @@ def _quality_table(rows: Sequence[Row]) -> Table:
     return Table(
         title=f"Text ({_source_title(rows)})",
         caption="Text: perplexity of the continuations under the reference model; words of one that is not "
-        "empty; share of word pairs that differ; sentences measured; continuations without a sentence "
+        "empty; share of word pairs that differ; BLEU of each text against the "
+        "others; sentences measured; continuations without a sentence "
         f"(never counted as aligned). {NOTHING}: nothing to measure.",
         header=header,
         rows=tuple(lines),
@@ -127,7 +225,7 @@ def _number(value: float | None, digits: int) -> str:
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
-def _condition_titles(rows: Sequence[Row]) -> list[str]:
+def condition_titles(rows: Sequence[Row]) -> list[str]:
     """Conditions across: none, those of one attribute, of two …, each in the order of the args."""
     conditions = sorted((row["condition"] for row in rows), key=len)
     return list(dict.fromkeys(condition_title(condition) for condition in conditions))
@@ -143,85 +241,3 @@ def _source_title(rows: Sequence[Row]) -> str:
     if source == "unprompted":
         return f"unprompted, {n} samples"
     return f"{source} prompts, {n}"
-
-
-# -------------------------------------------------------------------------------------------- output
-
-
-def to_markdown(tables: Sequence[Table]) -> str:
-    """The tables as a document."""
-    parts = ["# Results\n"]
-    for table in tables:
-        rule = ["---" if name in TEXT_COLUMNS else "---:" for name in table.header]
-        lines = [table.header, rule, *table.rows]
-        body = "\n".join("| " + " | ".join(map(_escape, line)) + " |" for line in lines)
-        parts.append(f"## {table.title}\n\n{table.caption}\n\n{body}\n")
-    return "\n".join(parts)
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
-def to_text(tables: Sequence[Table]) -> str:
-    """The tables for a terminal, at most 100 columns wide; every caption once, at the end."""
-    bodies = ["\n".join(_text_lines(table)) for table in tables]
-    captions = dict.fromkeys(table.caption for table in tables)
-    notes = [textwrap.fill(caption, WIDTH) for caption in captions]
-    return "\n\n".join([*bodies, "\n".join(notes)])
-
-
-def _text_lines(table: Table) -> Iterator[str]:
-    yield table.title
-    for columns in _blocks(table):
-        widths = [_width(table, i) for i in columns]
-        for line in (table.header, *table.rows):
-            cells = [
-                line[i].ljust(width) if table.header[i] in TEXT_COLUMNS else line[i].rjust(width)
-                for i, width in zip(columns, widths, strict=True)
-            ]
-            yield ("  " + "  ".join(cells)).rstrip()
-
-
-def _width(table: Table, column: int) -> int:
-    return max(len(line[column]) for line in (table.header, *table.rows))
-
-
-def _blocks(table: Table) -> Iterator[list[int]]:
-    """Columns of each block: as many as fit the width, the first one in front of every block."""
-    block, used = [0], 2 + _width(table, 0)
-    for column in range(1, len(table.header)):
-        needed = 2 + _width(table, column)
-        if used + needed > WIDTH and len(block) > 1:
-            yield block
-            block, used = [0], 2 + _width(table, 0)
-        block.append(column)
-        used += needed
-    yield block
-
-
-CSV_FIGURES = ("misalignment", "ci_low", "ci_high", "contradiction", "perplexity", "n_empty")
-
-
-def to_csv(metrics: Mapping[str, Any]) -> str:
-    """The same figures for a spreadsheet: one line per model, decoding, prompts and attribute.
-
-    Columns go by condition, as in the tables: `nontoxic: misalignment`, `nontoxic: ci_low` and so on;
-    shares, not percent; blank where there is no such cell or no sentence.
-    """
-    names = measured(metrics["attributes"])
-    rows = [row for row in metrics["rows"] if row["attribute"] in names]
-    titles = _condition_titles(rows)
-    lines: dict[tuple[str, ...], dict[str, Any]] = {}
-    for row in rows:
-        key = tuple(row[column] for column in ("prompts", "attribute", "model", "decoding"))
-        for figure in CSV_FIGURES:
-            column = f"{condition_title(row['condition'])}: {figure}"
-            lines.setdefault(key, {})[column] = row[figure]
-    columns = [f"{title}: {figure}" for title in titles for figure in CSV_FIGURES]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["prompts", "attribute", "model", "decoding", *columns])
-    for key, line in lines.items():
-        writer.writerow([*key, *(line.get(column) for column in columns)])
-    return out.getvalue()

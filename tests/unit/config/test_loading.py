@@ -234,3 +234,39 @@ def test_any_value_anywhere_is_used_or_refused_with_one_kind_of_error(tmp_path_f
     # Anything but ArgsError would fail the test.
     with contextlib.suppress(ArgsError):
         load_args(DatasetArgs, file, [f"{key}={json.dumps(value)}"])
+
+
+EVALUATE = """\
+output: results/x
+dataset: data/x
+prompts: [{kind: unprompted, count: 3}]
+decodings: {sample: {}}
+models:
+  M-TS:
+    path: models/x
+"""
+
+
+def test_conditions_are_a_list_or_all(tmp_path):
+    write(tmp_path, "all", EVALUATE + "    conditions: all\n")
+    args = load_args(EvaluationArgs, tmp_path / "all")
+    assert args.models["M-TS"].conditions == "all"
+    assert EvaluationArgs.model_validate_json(args.model_dump_json()) == args
+    write(tmp_path, "some", EVALUATE + "    conditions: [{}, {toxicity: nontoxic}]\n")
+    some = load_args(EvaluationArgs, tmp_path / "some")
+    assert some.models["M-TS"].conditions == ({}, {"toxicity": "nontoxic"})
+    overridden = load_args(EvaluationArgs, tmp_path / "some", ["models.M-TS.conditions=all"])
+    assert overridden == args
+
+
+def test_a_mistake_in_conditions_is_told_once(tmp_path):
+    write(tmp_path, "near", EVALUATE + "    conditions: al\n")
+    said = problems(EvaluationArgs, tmp_path / "near")
+    assert said.endswith(
+        "near.yaml:8: models.M-TS.conditions: not one of the values; got 'al'; allowed: all. "
+        "Did you mean 'all'?"
+    )
+    write(tmp_path, "number", EVALUATE + "    conditions: [{toxicity: 1}]\n")
+    said = problems(EvaluationArgs, tmp_path / "number")
+    assert said.count("models.M-TS.conditions.0.toxicity: ") == 1
+    assert said.count("\n") == 0

@@ -9,6 +9,8 @@ from src.errors import ArtifactError, UnavailableError, UserError
 from src.evaluation.inputs import find_inputs
 from tests.unit.evaluation.conftest import BOTH, make_attributes
 
+PROMPTS = [{"kind": "unprompted", "count": 3}]
+
 
 def test_everything_that_is_there_is_found(project):
     inputs = find_inputs(project.args(), hash_files=True)
@@ -189,3 +191,31 @@ def test_prompts_that_a_model_may_have_seen_are_warned_of(own_project, caplog):
 def test_the_attributes_come_from_the_data_set(project):
     inputs = find_inputs(project.args(), hash_files=False)
     assert to_manifest(inputs.attributes) == inputs.dataset["attributes"]
+
+
+def test_all_conditions_are_those_of_the_attributes_that_a_model_was_trained_with(own_project):
+    toxicity = own_project.publish("toxicity", condition_on=["toxicity"])
+    none = own_project.publish("none", condition_on=[])
+    models = {
+        "M-B": {"path": none, "conditions": "all"},
+        "M-T": {"path": toxicity, "conditions": "all"},
+        "M-TS": {"path": own_project.model, "conditions": "all"},
+    }
+    args = own_project.args(models=models, decodings={"sample": {}}, prompts=PROMPTS)
+    cells = find_inputs(args, hash_files=False).cells
+    counts = {name: sum(cell.model == name for cell in cells) for name in models}
+    assert counts == {"M-B": 1, "M-T": 3, "M-TS": 9}
+    assert cells[0].condition == {}
+
+
+def test_all_conditions_of_a_model_that_is_not_there_are_one_problem(
+    project, tmp_path, problems_of
+):
+    models = {"M": {"path": tmp_path / "none", "conditions": "all"}}
+    said = problems_of(project.args(models=models, prompts=PROMPTS))
+    assert "none does not exist" in said
+    assert "things are missing" not in said
+    only_toxicity = {"M": {"path": project.model, "conditions": "all"}}
+    unused = {"contrast": {"contrast_weights": {"toxicity": 0.0}}, "sample": {}}
+    said = problems_of(project.args(models=only_toxicity, decodings=unused, prompts=PROMPTS))
+    assert "decodings.contrast is used by no model" in said

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from src.evaluation.continuation import Continuation
-from src.evaluation.metrics import cell_rows, cell_summary, distinct, perplexity, sum_by_prompt
+from src.evaluation.metrics import cell_rows, cell_summary, perplexity, sum_by_prompt
 from tests.unit.evaluation.conftest import make_attributes
 
 FACTS = {"model": "M", "condition": {}, "decoding": "sample", "prompts": "validation"}
@@ -116,7 +116,8 @@ def test_intervals_hold_the_share_and_repeat():
     ]
     row = rows_of({}, cell)["toxicity"]
     assert row["ci_low"] < row["misalignment"] < row["ci_high"]
-    assert row["ci_method"] == "bootstrap"
+    assert row["ci_method"] == "clustered wilson"
+    assert 0.5 < row["design_effect"] < 2
     assert rows_of({}, cell)["toxicity"] == row
     never = rows_of({}, cell)["sentiment"]
     assert (never["misalignment"], never["ci_low"], never["ci_method"]) == (0.0, 0.0, "wilson")
@@ -133,22 +134,22 @@ def test_perplexity_is_all_nats_over_all_tokens():
     assert perplexity([continuation("a", ("toxic", "neg"), nll=1e6)]) is None
 
 
-def test_distinct_n_by_hand():
-    texts = [["a", "b", "a", "b"], ["a", "b"], []]
-    assert distinct(texts, 1) == pytest.approx(2 / 6)
-    assert distinct(texts, 2) == pytest.approx(2 / 4)
-    assert distinct(texts, 3) == pytest.approx(2 / 2)
-    assert distinct([["a"]], 2) is None
-
-
 def test_the_summary_counts_words_of_what_was_written():
     cell = [
         continuation("a", ("nontoxic", "pos"), text="Don't stop, it’s fine!"),
         continuation("b", ("nontoxic", "pos"), text="stop stop"),
         continuation("c"),
     ]
-    summary = cell_summary(cell)
+    summary = cell_summary(cell, seed=0)
     assert summary["mean_words"] == pytest.approx(3.0)
     assert summary["distinct_1"] == pytest.approx(4 / 6)
     assert summary["tokens"] == 9
     assert np.isfinite(summary["perplexity"])
+
+
+def test_the_design_effect_is_the_size_of_clusters_that_are_all_alike():
+    alike = [
+        continuation(str(i), *[("toxic" if i % 2 else "nontoxic", "pos")] * 4) for i in range(50)
+    ]
+    assert rows_of({}, alike)["toxicity"]["design_effect"] == pytest.approx(4, rel=0.05)
+    assert rows_of({}, alike)["sentiment"]["design_effect"] is None

@@ -11,7 +11,14 @@ from src.evaluation.generations_file import read_generations
 from src.evaluation.run import evaluate
 from tests.unit.evaluation.conftest import BOTH, Project
 
-FILES = {"generations.parquet", "manifest.json", "metrics.json", "tables.csv", "tables.md"}
+FILES = {
+    "generations.parquet",
+    "manifest.json",
+    "metrics.json",
+    "tables.csv",
+    "tables.md",
+    "tables.tex",
+}
 
 
 def contents(folder):
@@ -50,8 +57,23 @@ def test_a_row_of_the_metrics_per_cell_and_attribute(finished):
         "toxicity": 2.0,
         "sentiment": 1.0,
     }
+    assert (
+        len(metrics["comparisons"]) == (1 + 1) * 2 * 3
+    )  # conditioned cells against M-TS asked nothing
+    assert {one["a"]["decoding"] for one in metrics["comparisons"]} == {"sample", "contrast"}
+    assert len(metrics["controllability"]) == 2 * 2
     assert metrics["reference"]["name"] == str(project.base)
     assert metrics["scorers"]["toxicity"]["name"].endswith("ProfanityCheckScorer")
+
+
+def test_the_latex_tables_are_the_printed_ones(finished):
+    project, said = finished
+    document = (project.folder / "finished/tables.tex").read_text(encoding="utf-8")
+    titles = [
+        line.strip() for line in said.splitlines() if line.startswith("Misalignment, joint (")
+    ]
+    assert len(titles) == 2
+    assert all(rf"\caption{{{title}. " in document for title in titles)
 
 
 def test_the_generations_hold_what_the_metrics_count(finished):

@@ -3,7 +3,8 @@ import io
 
 import pytest
 
-from src.evaluation.tables import WIDTH, build_tables, to_csv, to_markdown, to_text
+from src.evaluation.table_formats import WIDTH, to_csv, to_latex, to_markdown, to_text
+from src.evaluation.tables import Table, build_tables
 
 ATTRIBUTES = {"toxicity": {"desired": "nontoxic"}, "sentiment": {"desired": "pos"}}
 BOTH = {"toxicity": "nontoxic", "sentiment": "pos"}
@@ -29,6 +30,10 @@ def rows(model, condition, shares, decoding="sample", prompts="validation", **ch
             "perplexity": 98.76,
             "mean_words": 31.4,
             "distinct_2": 0.875,
+            "self_bleu": 0.12,
+            "k": 1,
+            "expected_max": None if attribute == "joint" else 0.5,
+            "probability": 0.25,
         }
         | changes
         for attribute, share in zip((*ATTRIBUTES, "joint"), shares, strict=True)
@@ -64,12 +69,21 @@ def test_the_papers_table_2():
 
 
 def test_the_papers_tables_4_and_5():
-    _, sentiment, joint, text = build_tables(paper())
+    _, sentiment, joint, text, _ = build_tables(paper())
     assert sentiment.header == ("model", "no condition", "pos", "nontoxic + pos")
     assert sentiment.rows[0][1:3] == ("56.1 [53.1, 59.1]", "54.6 [51.6, 57.6]")
     assert joint.header == ("model", "no condition", "nontoxic", "pos", "nontoxic + pos")
     assert joint.rows[2][4] == "52.4 [49.4, 55.4]"
-    assert text.rows[0] == ("M-B", "no condition", "98.8", "31.4", "0.88", "700", "3 of 400")
+    assert text.rows[0] == (
+        "M-B",
+        "no condition",
+        "98.8",
+        "31.4",
+        "0.88",
+        "0.12",
+        "700",
+        "3 of 400",
+    )
     assert len(text.rows) == 8
 
 
@@ -84,9 +98,9 @@ def test_decodings_are_lines_and_prompts_are_tables_of_their_own():
     }
     tables = build_tables(metrics)
     assert [line[0] for line in tables[0].rows] == ["M-TS, sample", "M-TS, contrast"]
-    assert len(tables) == 8
-    assert tables[4].title == "Misalignment, toxicity (unprompted, 400 samples)"
-    assert [line[0] for line in tables[4].rows] == ["M-TS"]
+    assert len(tables) == 10
+    assert tables[5].title == "Misalignment, toxicity (unprompted, 400 samples)"
+    assert [line[0] for line in tables[5].rows] == ["M-TS"]
 
 
 def test_one_attribute_has_no_joint_table():
@@ -97,6 +111,7 @@ def test_one_attribute_has_no_joint_table():
     assert [table.title.split(" (")[0] for table in build_tables(metrics)] == [
         "Misalignment, toxicity",
         "Text",
+        "Worst of 1",
     ]
 
 
@@ -133,7 +148,7 @@ def test_markdown_has_as_many_cells_in_every_line():
         lines = [line for line in block.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in lines}) <= 1
     assert "| M-T | 26.1 [23.1, 29.1] | 23.5 [20.5, 26.5] |  |" in document
-    assert document.count("## ") == 4
+    assert document.count("## ") == 5
 
 
 def test_the_csv_holds_every_figure():
@@ -143,3 +158,107 @@ def test_the_csv_holds_every_figure():
     assert float(joint["nontoxic + pos: misalignment"]) == 0.524
     assert float(joint["nontoxic + pos: ci_low"]) == pytest.approx(0.494)
     assert joint["nontoxic: misalignment"] == ""
+    assert joint["nontoxic + pos: self_bleu"] == "0.12"
+    assert joint["nontoxic + pos: p_holm baseline"] == ""
+
+
+def comparison(model, condition, attribute, p_holm, *roles, detectable=0.08):
+    def cell(name, asked):
+        return {"model": name, "condition": asked, "decoding": "sample", "prompts": "validation"}
+
+    return {
+        "a": cell(model, condition),
+        "b": cell("M-B" if "baseline" in roles else model, {}),
+        "roles": list(roles),
+        "attribute": attribute,
+        "p_holm": p_holm,
+        "minimum_detectable_difference": detectable,
+    }
+
+
+def compared():
+    own = "own unconditioned"
+    return paper() | {
+        "comparisons": [
+            comparison("M-T", {}, "joint", 0.3, "baseline"),
+            comparison("M-TS", {}, "joint", 0.06, "baseline"),
+            comparison("M-TS", BOTH, "joint", 0.001, "baseline", detectable=0.102),
+            comparison("M-TS", BOTH, "joint", 0.0499, own),
+            comparison("M-TS", BOTH, "sentiment", 0.001, own),
+            comparison("M-TS", BOTH, "toxicity", None, "baseline", detectable=None),
+            comparison("M-B", BOTH, "joint", 0.01, "baseline", own),
+        ]
+    }
+
+
+def test_marks_stand_where_a_figure_differs_after_holm():
+    toxicity, sentiment, joint, *_ = build_tables(compared())
+    assert joint.rows[2] == ("M-TS", "71.2 [68.2, 74.2]", "", "", "52.4 [49.4, 55.4] *†")
+    assert joint.rows[0][4] == "68.3 [65.3, 71.3] *†"
+    assert sentiment.rows[2][3] == "41.9 [38.9, 44.9] †"
+    assert not any("*" in text for line in toxicity.rows for text in line)
+
+
+def test_the_legend_tells_of_the_marks_that_a_table_can_have():
+    toxicity, sentiment, joint, text, _ = build_tables(compared())
+    assert "*: differs from M-B with no condition; †: differs from the same model" in joint.caption
+    assert joint.note == (
+        "One comparison by itself finds a difference of 8 to 10 points in 80 % of cases."
+    )
+    assert "*:" not in sentiment.caption
+    assert "†:" in sentiment.caption
+    assert sentiment.note.startswith("One comparison by itself finds a difference of 8 points")
+    assert toxicity.note == ""
+    assert text.note == ""
+    assert "*:" not in build_tables(paper())[0].caption
+
+
+def test_marks_in_every_format():
+    document = to_markdown(build_tables(compared()))
+    assert "52.4 [49.4, 55.4] \\*† |" in document
+    assert "| M-T | 26.1 [23.1, 29.1] | 23.5 [20.5, 26.5] |  |" in document
+    printed = to_text(build_tables(compared()))
+    assert "52.4 [49.4, 55.4] *†" in printed
+    assert "\n  One comparison by itself finds a difference of 8 to 10 points" in printed
+    lines = list(csv.DictReader(io.StringIO(to_csv(compared()))))
+    joint = next(x for x in lines if (x["model"], x["attribute"]) == ("M-TS", "joint"))
+    assert joint["nontoxic + pos: p_holm baseline"] == "0.001"
+    assert joint["nontoxic + pos: p_holm own unconditioned"] == "0.0499"
+    assert joint["no condition: p_holm baseline"] == "0.06"
+
+
+def test_worst_of_k_per_attribute():
+    table = build_tables(paper())[4]
+    assert table.title == "Worst of 1 (validation prompts, 400)"
+    assert table.header == (
+        "model", "asked", "toxicity: worst", "sentiment: worst", "toxicity: past edge",
+        "sentiment: past edge", "joint: past edge",
+    )  # fmt: skip
+    assert table.rows[0] == ("M-B", "no condition", "0.500", "0.500", "25.0", "25.0", "25.0")
+
+
+def test_a_wide_table_repeats_its_leading_words():
+    header = ("model", "asked", *(f"a long header, number {i}" for i in range(6)))
+    table = Table("Title", "Caption.", header, (("M-TS", "nontoxic", *"123456"),))
+    lines = to_text([table]).splitlines()
+    assert sum(line.strip().startswith("M-TS   nontoxic") for line in lines) == 2
+    assert max(map(len, lines)) <= WIDTH
+
+
+def test_latex_is_escaped_and_whole():
+    hostile = r"50 % & $x_1$ #2 {y} ~ ^ \ <|toxic|> [a] – †"
+    table = Table("Title_1", "Caption: 5 %.", ("model", hostile), (("M&B", hostile), ("M_T", "")))
+    document = to_latex([table, *build_tables(compared())])
+    assert document.startswith("% ")
+    assert document.count(r"\begin{table}") == document.count(r"\end{table}") == 6
+    assert document.count(r"\toprule") == document.count(r"\bottomrule") == 6
+    assert (
+        r"50 \% \& \$x\_1\$ \#2 \{y\} \textasciitilde{} \textasciicircum{} \textbackslash{} "
+        r"\textless{}\textbar{}toxic\textbar{}\textgreater{} {[}a{]} -- \textsuperscript{\textdagger}"
+    ) in document
+    assert r"\caption{Title\_1. Caption: 5 \%.}" in document
+    assert r"52.4 {[}49.4, 55.4{]} \textsuperscript{*}\textsuperscript{\textdagger} \\" in document
+    body = document.split(r"\midrule")[1].split(r"\bottomrule")[0]
+    assert [line.count(" & ") for line in body.strip().splitlines()] == [1, 1]
+    for line in document.splitlines()[1:]:
+        assert line.count("{") == line.count("}") or "{%" in line or line.endswith("tabular}}")
