@@ -43,7 +43,7 @@ def _histogram(panel: Axes, name: str, one: Mapping[str, Any]) -> None:
     )
     panel.set(xlabel=f"score of {name}", ylabel="sentences", yscale="log", title=name)
     _mark_edges(panel, one)
-    panel.legend(frameon=False, fontsize=8)
+    panel.legend(loc="upper right", frameon=False, fontsize=8)
 
 
 def _cumulative(panel: Axes, name: str, one: Mapping[str, Any]) -> None:

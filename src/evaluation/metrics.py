@@ -16,6 +16,7 @@ import numpy as np
 
 from src.attributes.attribute import Attributes, target_labels
 from src.evaluation.continuation import Continuation
+from src.evaluation.judge import judge_figures
 from src.evaluation.statistics import Interval, ratio_interval, resampled_sums
 from src.runtime import keyed_hash
 
@@ -123,6 +124,9 @@ def cell_rows(
     sums = sum_by_prompt(continuations, targets, attributes)
     intervals = misalignment_intervals(sums, facts["prompts"], seed, resamples)
     summary = cell_summary(continuations)
+    judged = judge_figures(
+        continuations, targets, attributes, facts["prompts"], seed=seed, resamples=resamples
+    )
     rows = []
     for name, interval in intervals.items():
         of = {name: targets[name]} if name != JOINT else targets
@@ -137,7 +141,7 @@ def cell_rows(
             "ci_method": interval and interval.method,
             "contradiction": _share(sums.contradicting[name].sum(), summary["n_sentences"]),
         }
-        rows.append({**facts, **measured, **summary})
+        rows.append({**facts, **measured, **judged.get(name, {}), **summary})
     return rows
 
 

@@ -99,14 +99,17 @@ def _check_unchanged(args: EvaluationArgs) -> None:
 
 
 def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
-    from src.evaluation.scoring import check_scorers
+    from src.evaluation.scoring import check_judges, check_scorers
     from src.evaluation.steps import Steps
 
     scorers = check_scorers(inputs.attributes, inputs.dataset["scorers"])
+    judges = check_judges(inputs.attributes, inputs.dataset.get("judges", {}))
     steps = Steps(args, inputs, run.partial / WORK)
     reference = steps.run()
     finished = [(cell, steps.finished(cell)) for cell in inputs.cells]
-    metrics = _metrics(args, inputs, finished, {"scorers": scorers, "reference": reference})
+    metrics = _metrics(
+        args, inputs, finished, {"scorers": scorers, "judges": judges, "reference": reference}
+    )
     write_generations(run.partial / GENERATIONS, finished, inputs.attributes)
     write_json_atomically(run.partial / METRICS, metrics)
     write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
@@ -118,6 +121,7 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
         models=metrics["models"],
         dataset=metrics["dataset"],
         scorers=scorers,
+        judges=judges,
         reference=reference,
         counts={
             "cells": len(finished),

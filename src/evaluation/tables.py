@@ -48,6 +48,8 @@ def build_tables(metrics: Mapping[str, Any]) -> list[Table]:
         rows = [row for row in metrics["rows"] if row["prompts"] == source]
         for name in measured(metrics["attributes"]):
             tables.append(_misalignment_table(name, rows, metrics["attributes"]))
+            if metrics["attributes"].get(name, {}).get("judge"):
+                tables.append(_judge_table(name, rows, metrics["attributes"]))
         tables.append(_quality_table(rows))
     return tables
 
@@ -73,6 +75,35 @@ def _misalignment_table(name: str, rows: Sequence[Row], attributes: Mapping[str,
         header=("model", *titles),
         rows=tuple((title, *(line.get(t, "") for t in titles)) for title, line in lines.items()),
     )
+
+
+def _judge_table(name: str, rows: Sequence[Row], attributes: Mapping[str, Any]) -> Table:
+    """The same sentences by the scorer that made the labels, and by the judge that made none."""
+    scorer, judge = attributes[name]["scorer"]["name"], attributes[name]["judge"]["scorer"]["name"]
+    lines = [
+        (
+            _row_title(row, rows),
+            condition_title(row["condition"]),
+            percent_with_interval(row),
+            _percent_of(row, "judge_misalignment"),
+            _percent_of(row, "judge_disagreement"),
+        )
+        for row in rows
+        if row["attribute"] == name and (not row["condition"] or name in row["condition"])
+    ]
+    return Table(
+        title=f"Misalignment by the judge, {name} ({_source_title(rows)})",
+        caption=f"Misalignment by the judge, {name}: % misaligned by the scorer that labelled the data "
+        f"({scorer}) and by a second one that did not ({judge}), and % of the sentences that the two "
+        "label differently. 95 % intervals over prompts.",
+        header=("model", "asked", "scorer", "judge", "disagree"),
+        rows=tuple(lines),
+    )
+
+
+def _percent_of(row: Row, figure: str) -> str:
+    low, high = row[f"{figure}_ci_low"], row[f"{figure}_ci_high"]
+    return percent_with_interval({"misalignment": row[figure], "ci_low": low, "ci_high": high})
 
 
 def _caption(name: str, attributes: Mapping[str, Any]) -> str:
@@ -201,6 +232,11 @@ def _blocks(table: Table) -> Iterator[list[int]]:
 
 
 CSV_FIGURES = ("misalignment", "ci_low", "ci_high", "contradiction", "perplexity", "n_empty")
+CSV_JUDGE_FIGURES = tuple(
+    f"judge_{figure}{part}"
+    for figure in ("misalignment", "disagreement")
+    for part in ("", "_ci_low", "_ci_high")
+)
 
 
 def to_csv(metrics: Mapping[str, Any]) -> str:
@@ -212,13 +248,15 @@ def to_csv(metrics: Mapping[str, Any]) -> str:
     names = measured(metrics["attributes"])
     rows = [row for row in metrics["rows"] if row["attribute"] in names]
     titles = _condition_titles(rows)
+    judged = any(figure in row for row in rows for figure in CSV_JUDGE_FIGURES)
+    figures = CSV_FIGURES + (CSV_JUDGE_FIGURES if judged else ())
     lines: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in rows:
         key = tuple(row[column] for column in ("prompts", "attribute", "model", "decoding"))
-        for figure in CSV_FIGURES:
+        for figure in figures:
             column = f"{condition_title(row['condition'])}: {figure}"
-            lines.setdefault(key, {})[column] = row[figure]
-    columns = [f"{title}: {figure}" for title in titles for figure in CSV_FIGURES]
+            lines.setdefault(key, {})[column] = row.get(figure)
+    columns = [f"{title}: {figure}" for title in titles for figure in figures]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["prompts", "attribute", "model", "decoding", *columns])

@@ -1,0 +1,83 @@
+"""What each attribute's judge, a second scorer with edges of its own, says of the same sentences.
+
+Imports neither torch nor transformers. The judge labelled nothing that a model was trained on, so where it
+agrees with the scorer on an effect, the effect is not one of the scorer's own quirks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from src.attributes.attribute import Attribute, Attributes
+from src.evaluation.continuation import Continuation
+from src.evaluation.statistics import Interval, ratio_interval, resampled_sums
+from src.runtime import keyed_hash
+
+
+def judges_of(attributes: Attributes) -> dict[str, Attribute]:
+    """The attributes that have a judge, each as its judge sees it."""
+    return {name: one.by_judge() for name, one in attributes.items() if one.judge is not None}
+
+
+def judge_figures(
+    continuations: Sequence[Continuation],
+    targets: Mapping[str, str],
+    attributes: Attributes,
+    prompts: str,
+    *,
+    seed: int,
+    resamples: int,
+) -> dict[str, dict[str, Any]]:
+    """Misalignment as the judges see it, and how often they disagree with the scorers.
+
+    Args:
+        continuations: of one cell, scored.
+        targets: attribute → label that counts as aligned.
+        attributes: of the data set.
+        prompts: name of the source of prompts: all cells of one source get the same draws.
+        seed: of the run.
+        resamples: of the prompts, for the intervals.
+
+    Returns:
+        Attribute with a judge → `judge_misalignment` and `judge_disagreement`, shares of the sentences, each
+        with its 95 % interval over prompts (`…_ci_low`, `…_ci_high`); null where there is no sentence.
+    """
+    place = {p: i for i, p in enumerate(dict.fromkeys(c.prompt_id for c in continuations))}
+    of = np.array(
+        [place[c.prompt_id] for c in continuations for _ in c.judge_labels], dtype=np.intp
+    )
+    sentences = np.bincount(of, minlength=len(place))
+    figures: dict[str, dict[str, Any]] = {}
+    for name in judges_of(attributes):
+        pairs = [
+            (mine[name], theirs[name])
+            for c in continuations
+            for mine, theirs in zip(c.labels, c.judge_labels, strict=True)
+        ]
+        figures[name] = {}
+        for figure, found in (
+            ("judge_misalignment", [theirs != targets[name] for _, theirs in pairs]),
+            ("judge_disagreement", [mine != theirs for mine, theirs in pairs]),
+        ):
+            counts = np.bincount(of[np.array(found, dtype=bool)], minlength=len(place))
+            interval = _interval(
+                counts, sentences, keyed_hash(seed, "bootstrap", prompts), resamples
+            )
+            figures[name] |= {
+                figure: float(counts.sum() / sentences.sum()) if len(pairs) else None,
+                f"{figure}_ci_low": interval and interval.low,
+                f"{figure}_ci_high": interval and interval.high,
+            }
+    return figures
+
+
+def _interval(
+    counts: np.ndarray, sentences: np.ndarray, seed: int, resamples: int
+) -> Interval | None:
+    drawn = resampled_sums(
+        np.stack([counts, sentences], axis=1).astype(np.float64), seed, resamples
+    )
+    return ratio_interval(counts, sentences, drawn[:, 0], drawn[:, 1])
