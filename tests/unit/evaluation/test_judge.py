@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow.parquet as pq
 import pytest
 
 from src.attributes.scorer import Scorer, cached_scorer
@@ -17,9 +18,10 @@ from src.evaluation.generations_file import (
 )
 from src.evaluation.judge import judges_of
 from src.evaluation.metrics import cell_rows
+from src.evaluation.run import evaluate
 from src.evaluation.scoring import check_judges, score_continuations
 from src.evaluation.tables import build_tables, to_csv, to_markdown
-from tests.unit.evaluation.conftest import LABELS, make_attributes
+from tests.unit.evaluation.conftest import LABELS, make_attributes, publish_dataset
 
 JUDGE = {"scorer": {"name": "vader", "value": "compound"}, "edges": [0.5]}
 FACTS = {"model": "M", "condition": {"sentiment": "pos"}, "decoding": "s", "prompts": "validation"}
@@ -162,3 +164,27 @@ def test_the_judge_has_to_be_the_data_set_s(judged):
     other = {"sentiment": here["sentiment"] | {"vaderSentiment": "0.1"}}
     with pytest.raises(ArtifactError, match=r"sentiment.vaderSentiment: was '0.1'"):
         check_judges(judged, other)
+
+
+def test_a_whole_evaluation_with_a_judge_that_the_models_never_knew(project, judged, tmp_path):
+    """Models trained before the data set had a judge fit: a judge makes no label."""
+    data = publish_dataset(tmp_path / "data", judged, project.fingerprint)
+    said = evaluate(project.args(tmp_path / "judged", dataset=data))
+    assert "Misalignment by the judge, sentiment (unprompted, 5 samples)" in said
+    metrics = json.loads((tmp_path / "judged/metrics.json").read_text())
+    assert "compound" in metrics["judges"]["sentiment"]["options"]
+    generations = read_generations(tmp_path / "judged/generations.parquet")
+    for row in (row for row in metrics["rows"] if row["attribute"] == "sentiment"):
+        cell = ("model", "condition", "decoding", "prompts")
+        own = [one for one in generations if all(one[key] == row[key] for key in cell)]
+        theirs = [label["sentiment"] for one in own for label in one["judge_labels"]]
+        assert len(theirs) == row["n_sentences"]
+        if theirs:
+            share = sum(label != "pos" for label in theirs) / len(theirs)
+            assert row["judge_misalignment"] == pytest.approx(share)
+    plain = project.args(tmp_path / "plain")
+    evaluate(plain)
+    assert "judge_labels" not in pq.read_schema(tmp_path / "plain/generations.parquet").names
+    unjudged = json.loads((tmp_path / "plain/metrics.json").read_text())
+    for with_one, without in zip(metrics["rows"], unjudged["rows"], strict=True):
+        assert {k: v for k, v in with_one.items() if not k.startswith("judge")} == without
