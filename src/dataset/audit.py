@@ -27,6 +27,7 @@ from src.dataset.agreement import (
 from src.dataset.audit_counts import AuditCounts
 from src.dataset.audit_sample import AuditSamples, Sampled
 from src.dataset.labelling import LabelledBatch
+from src.dataset.statistics import ScoreRange
 from src.runtime import keyed_hash
 
 MAX_SOURCES_COMPARED = 50
@@ -35,9 +36,16 @@ MAX_SOURCES_COMPARED = 50
 class Audit:
     """Gathers in one stream what the audit needs; `to_json` compares it."""
 
-    def __init__(self, args: DatasetArgs, attributes: Attributes) -> None:
+    def __init__(
+        self, args: DatasetArgs, attributes: Attributes, ranges: Mapping[str, ScoreRange]
+    ) -> None:
+        """Args:
+        args: of the run.
+        attributes: with their edges.
+        ranges: attribute → extremes of its scores, for the histograms.
+        """
         self._args, self._attributes = args, attributes
-        self._counts = AuditCounts(attributes)
+        self._counts = AuditCounts(attributes, ranges)
         self.samples = AuditSamples(
             attributes,
             list(args.source.human_ratings),
@@ -70,7 +78,6 @@ class Audit:
             "attributes": {
                 name: {
                     **self._counts.to_json(name),
-                    "histogram": stats["attributes"][name]["histogram"],
                     "deciles": stats["attributes"][name]["scores"]["deciles"],
                 }
                 for name in self._attributes
@@ -126,34 +133,35 @@ class Audit:
         """People's ratings against the scores and labels of the same sentences."""
         attribute, edges = self._attributes[name], self._args.human_edges(name)
         rows = self.samples.rated[name].items()
-        used = [row for row in rows if row.used]
         by_people = {row.id: attribute.labels[_place(row.human[name], edges)] for row in rows}
-        sources = Counter(row.source for row in rows).most_common()
+        sources = Counter(row.source for row in rows).items()
         largest = sorted(sources, key=lambda one: (-one[1], one[0]))[:MAX_SOURCES_COMPARED]
+        of_source = {name: [row for row in rows if row.source == name] for name, _ in largest}
         return {
             "key": self._args.source.human_ratings[name],
             "edges": list(edges),
             "rated_sentences": self.samples.n_rated[name],
             "compared_sentences": len(rows),
-            **self._against_people(attribute, rows, edges),
             "labels_of_all": self._compare(attribute, rows, [by_people[r.id] for r in rows]),
-            "labels_of_the_data_set": self._compare(
-                attribute, used, [by_people[r.id] for r in used]
-            ),
+            **self._against_people(attribute, rows, edges, by_people),
             "by_source": {
                 source: {
-                    "sentences": n,
-                    **self._against_people(
-                        attribute, [row for row in rows if row.source == source], edges
-                    ),
+                    "sentences": len(own),
+                    **self._against_people(attribute, own, edges, by_people),
                 }
-                for source, n in largest
+                for source, own in of_source.items()
             },
         }
 
     def _against_people(
-        self, attribute: Attribute, rows: Sequence[Sampled], edges: Sequence[float]
+        self,
+        attribute: Attribute,
+        rows: Sequence[Sampled],
+        edges: Sequence[float],
+        by_people: Mapping[str, str],
     ) -> dict[str, Any]:
+        """Scores against ratings, and the data set's labels against those that follow from them."""
+        used = [row for row in rows if row.used]
         scores = np.array([row.scores[attribute.name] for row in rows])
         ratings = np.array([row.human[attribute.name] for row in rows])
         wanted = {f"auc {edge:g}": area_under_curve(scores, ratings > edge) for edge in edges}
@@ -165,6 +173,9 @@ class Audit:
                 {"rating_above": edge, **found[f"auc {edge:g}"].to_json(), **_sides(ratings, edge)}
                 for edge in edges
             ],
+            "labels_of_the_data_set": self._compare(
+                attribute, used, [by_people[row.id] for row in used]
+            ),
         }
 
     def _compare(

@@ -93,7 +93,16 @@ def _pairs(audit: Mapping[str, Any]) -> Iterator[str]:
     )
     yield (
         "### Correlation of the attributes\n\nRanks (Spearman): of "
-        f"{audit['sentences']['sampled']:,} sentences at random.\n\n{table(heading, rows)}"
+        f"{_sampled(audit['sentences'])}.\n\n{table(heading, rows)}"
+    )
+
+
+def _sampled(sentences: Mapping[str, int]) -> str:
+    all_of_them = sentences["sampled"] == sentences["scored"]
+    return (
+        f"all {sentences['scored']:,} sentences"
+        if all_of_them
+        else (f"{sentences['sampled']:,} of {sentences['scored']:,} sentences, chosen at random")
     )
 
 
@@ -131,7 +140,7 @@ def _human(name: str, one: Mapping[str, Any]) -> str:
         _against_people(source, of["sentences"], of)
         for source, of in list(one["by_source"].items())[:SHOWN_SOURCES]
     ]
-    heading = ("source", "sentences", "rank correlation", "AUC")
+    heading = ("source", "sentences", "rank correlation", "AUC", "same label in the data set")
     return (
         f"{text}\n\n{_agreement(populations)}\n\n{_confusion(one['labels_of_the_data_set'], 'people')}\n\n"
         "Scores against ratings. AUC: how often a sentence rated above the edge scores higher than one that "
@@ -140,7 +149,13 @@ def _human(name: str, one: Mapping[str, Any]) -> str:
 
 
 def _against_people(source: str, n: int, one: Mapping[str, Any]) -> tuple[Any, ...]:
-    return source, n, _estimate(one["spearman"]), ", ".join(map(_estimate, one["auc"]))
+    return (
+        source,
+        n,
+        _estimate(one["spearman"]),
+        ", ".join(map(_estimate, one["auc"])),
+        _estimate(one["labels_of_the_data_set"]["agreement"]),
+    )
 
 
 def _agreement(compared: list[tuple[str, Mapping[str, Any]]]) -> str:

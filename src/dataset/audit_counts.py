@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from src.attributes.attribute import Attribute, Attributes
 from src.attributes.scorer import cached_scorer
 from src.dataset.labelling import LabelledBatch
+from src.dataset.statistics import HISTOGRAM_BINS, ScoreRange
 from src.dataset.tally import MAX_SOURCES, OTHER_SOURCES
 
 
@@ -23,6 +24,7 @@ class _Counts:
         neutral: sentences with the score that the scorer gives where it finds nothing.
         within_margin: sentences nearer to an edge than exclude_within.
         labels: per label, sentences that no margin of any attribute leaves out.
+        histogram: sentences in each bin of the attribute's histogram.
     """
 
     sentences: int = 0
@@ -31,10 +33,12 @@ class _Counts:
     neutral: int = 0
     within_margin: int = 0
     labels: dict[str, int] = field(default_factory=dict)
+    histogram: np.ndarray = field(default_factory=lambda: np.zeros(HISTOGRAM_BINS, dtype=np.int64))
 
     def add(self, other: _Counts) -> None:
         for name in ("sentences", "score_total", "on_an_edge", "neutral", "within_margin"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.histogram = self.histogram + other.histogram
         for label, n in other.labels.items():
             self.labels[label] = self.labels.get(label, 0) + n
 
@@ -47,14 +51,19 @@ class _Counts:
             "at_the_neutral_score": _share(self.neutral, self.sentences) if has_neutral else None,
             "within_margin": _share(self.within_margin, self.sentences),
             "labels": {label: _share(n, labelled) for label, n in self.labels.items()},
+            "histogram": self.histogram.tolist(),
         }
 
 
 class AuditCounts:
     """Counts over batches that are the same for any number of tasks."""
 
-    def __init__(self, attributes: Attributes) -> None:
+    def __init__(self, attributes: Attributes, ranges: Mapping[str, ScoreRange]) -> None:
         self._attributes = attributes
+        self._bin_edges = {
+            name: np.histogram_bin_edges([], HISTOGRAM_BINS, (known.low, known.high))
+            for name, known in ranges.items()
+        }
         self._neutral = {
             name: cached_scorer(one.scorer).neutral_score for name, one in attributes.items()
         }
@@ -94,8 +103,13 @@ class AuditCounts:
             count(distance < one.exclude_within),
             strict=True,
         )
+        bins = np.searchsorted(self._bin_edges[one.name], scores, side="right") - 1
+        bins = np.clip(bins, 0, HISTOGRAM_BINS - 1)  # the highest score closes the last bin
+        size = n_sources * HISTOGRAM_BINS
+        histograms = np.bincount(place * HISTOGRAM_BINS + bins, minlength=size)
+        histograms = histograms.reshape(n_sources, HISTOGRAM_BINS)
         return [
-            _Counts(*row, labels={label: n[i] for label, n in by_label.items()})
+            _Counts(*row, {label: n[i] for label, n in by_label.items()}, histograms[i])
             for i, row in enumerate(columns)
         ]
 
@@ -106,6 +120,7 @@ class AuditCounts:
             "edges": list(one.edges),
             "exclude_within": one.exclude_within,
             "neutral_score": self._neutral[name],
+            "bin_edges": self._bin_edges[name].tolist(),
             **_sum(counts[name] for counts in self._by_source.values()).to_json(has_neutral),
             "by_source": {
                 source: counts[name].to_json(has_neutral)

@@ -36,11 +36,9 @@ def draw_audit(audit: Mapping[str, Any], path: Path) -> None:
 
 
 def _histogram(panel: Axes, name: str, one: Mapping[str, Any]) -> None:
-    bounds = np.array(one["histogram"]["bin_edges"])
+    bounds = np.array(one["bin_edges"])
     # On a logarithmic axis: most sentences lie in a few bins, and the edges often elsewhere.
-    panel.bar(
-        bounds[:-1], one["histogram"]["counts"], np.diff(bounds), align="edge", color="tab:blue"
-    )
+    panel.bar(bounds[:-1], one["histogram"], np.diff(bounds), align="edge", color="tab:blue")
     panel.set(xlabel=f"score of {name}", ylabel="sentences", yscale="log", title=name)
     _mark_edges(panel, one)
     panel.legend(loc="upper right", frameon=False, fontsize=8)
@@ -48,7 +46,7 @@ def _histogram(panel: Axes, name: str, one: Mapping[str, Any]) -> None:
 
 def _cumulative(panel: Axes, name: str, one: Mapping[str, Any]) -> None:
     deciles = np.array(one["deciles"])
-    ends = one["histogram"]["bin_edges"][0], one["histogram"]["bin_edges"][-1]
+    ends = one["bin_edges"][0], one["bin_edges"][-1]
     if ends[0] > 0 and deciles[4] < 0.1 * ends[1]:  # most scores beside zero: tell them apart
         panel.set_xscale("log")
     panel.plot([ends[0], *deciles, ends[1]], [0, *SHARES, 1], "o-", color="tab:blue", markersize=3)

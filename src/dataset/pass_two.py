@@ -70,7 +70,7 @@ class PassTwo:
                 fix="check source, sample_fraction, excluded_sources, cleaning, min_words and context_length",
             )
         ranges, deciles, attributes = self._edges()
-        audit = Audit(self._args, attributes)
+        audit = Audit(self._args, attributes, ranges)
         figures, choice = self._label(attributes, ranges, audit)
         _check_every_label(attributes, figures)
         validation_ids = choice.chosen()

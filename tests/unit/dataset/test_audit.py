@@ -107,7 +107,7 @@ def rows():
 def audited(rows, args, batch_rows=250):
     """The audit and its JSON, as pass 2 makes them."""
     attributes = attributes_from_args(args.attributes)
-    audit, batches = Audit(args, attributes), []
+    batches = []
     for start in range(0, len(rows), batch_rows):
         batches.append(
             label_batch(pa.Table.from_pylist(rows[start : start + batch_rows]), attributes)
@@ -116,6 +116,7 @@ def audited(rows, args, batch_rows=250):
     for batch in batches:
         for name, scores in batch.scores.items():
             ranges[name].add(scores)
+    audit = Audit(args, attributes, ranges)
     figures = ScoreFigures(attributes, ranges)
     for batch in batches:
         figures.add(batch)
@@ -156,7 +157,11 @@ def test_ties_margins_and_labels_are_counted_by_source_too(rows, used, made):
     assert tweets["sentences"] == 200
     assert tweets["on_an_edge"]["sentences"] == int((scores[400:] == 0).sum())
     assert found["attributes"]["toxicity"]["at_the_neutral_score"] is None
-    assert sum(one["histogram"]["counts"]) == N
+    counts, bin_edges = np.histogram(scores, 50, (scores.min(), scores.max()))
+    assert one["histogram"] == counts.tolist()
+    assert one["bin_edges"] == bin_edges.tolist()
+    of_sources = [of["histogram"] for of in one["by_source"].values()]
+    assert np.sum(of_sources, axis=0).tolist() == counts.tolist()
 
 
 def test_people_s_ratings_against_scores_and_labels(rows, used, made):
