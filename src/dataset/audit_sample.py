@@ -7,6 +7,7 @@ number of tasks.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +54,12 @@ class Smallest:
         if len(self._heap) < self._size:
             return True
         return bool(self._size) and _negated(key) > self._heap[0][0]
+
+    def limit(self) -> float:
+        """No key that begins with more than this is taken any longer."""
+        if len(self._heap) < self._size:
+            return math.inf
+        return -self._heap[0][0][0] if self._heap else -math.inf
 
     def add(self, item: Sampled, *key: float) -> None:
         """Take an item in; one with a larger key goes out where there are too many."""
@@ -125,14 +132,15 @@ class AuditSamples:
                     sample.add(_sampled(batch, i), hashes[i])
 
     def _add_nearest(self, batch: LabelledBatch, hashes: list[int], one: Attribute) -> None:
-        scores = batch.scores[one.name]
+        scores, labels = batch.scores[one.name], np.array(batch.labels[one.name])
         for number, edge in enumerate(one.edges):
             for side in (0, 1):
                 nearest = self.nearest[(one.name, number, side)]
                 label = one.labels[number + side]
-                there = ~batch.near_edge & (np.array(batch.labels[one.name]) == label)
+                distance = np.abs(scores - edge)
+                there = ~batch.near_edge & (labels == label) & (distance <= nearest.limit())
                 for i in np.flatnonzero(there):
-                    key = abs(float(scores[i]) - edge), hashes[i]
+                    key = float(distance[i]), hashes[i]
                     if nearest.takes(*key):
                         nearest.add(_sampled(batch, int(i)), *key)
 

@@ -253,7 +253,9 @@ def test_the_smallest_stay_whatever_their_order():
             if kept.takes(i % 25, i):
                 kept.add(item(i), i % 25, i)
         assert [row.id for row in kept.items()] == ["0", "25", "1", "26", "2"]
+        assert kept.limit() == 2
     nothing = Smallest(0)
+    assert nothing.limit() < 0 < Smallest(1).limit()
     assert not nothing.takes(1)
 
 
