@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from src.config.attributes import AttributeArgs, ScorerArgs, check_attributes
+from src.config.attributes import AttributeArgs, JudgeArgs, ScorerArgs, check_attributes
 from src.errors import ArtifactError, DataError, ScorerError, UserError
 
 
@@ -29,7 +29,7 @@ class Attribute:
         scorer: what turns a text into its score.
         exclude_within: sentences with a score nearer than this to an edge are left out of the data.
         words: per label, words that mean it.
-        judge: a second scorer, never used for labelling.
+        judge: a second scorer with its own edges, never used for labelling.
         quantiles: the shares of sentences that the edges were computed from; None if they were given.
     """
 
@@ -40,7 +40,7 @@ class Attribute:
     scorer: ScorerArgs
     exclude_within: float = 0.0
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    judge: ScorerArgs | None = None
+    judge: JudgeArgs | None = None
     quantiles: tuple[float, ...] | None = None
 
     def label_of(self, score: float) -> str:
@@ -66,6 +66,23 @@ class Attribute:
                 "numbers"
             )
         return [self.labels[i] for i in np.searchsorted(self.edges, scores, side="left")]
+
+    def by_judge(self) -> Attribute:
+        """The same labels as the judge gives them: its scorer, its edges, no judge of its own.
+
+        Raises:
+            ValueError: the attribute has no judge.
+        """
+        if self.judge is None:
+            raise ValueError(f"attribute {self.name} has no judge")
+        return replace(
+            self,
+            scorer=self.judge.scorer,
+            edges=self.judge.edges,
+            exclude_within=0.0,
+            judge=None,
+            quantiles=None,
+        )
 
     def near_edge(self, score: float) -> bool:
         """Whether the score is nearer than `exclude_within` to an edge; with 0, none is."""

@@ -32,6 +32,7 @@ class VaderScorer(Scorer):
         )
 
     packages = ("vaderSentiment",)
+    neutral_score = 0.0  # neither a positive nor a negative word, or as much of both
     _analyzer: SentimentIntensityAnalyzer
 
     def _load(self) -> None:

@@ -41,6 +41,11 @@ class ScorerArgs(BaseModel):
         """The options without the name."""
         return dict(self.model_extra or {})
 
+    def resolved(self) -> tuple[str, str]:
+        """The name, and all options as JSON, defaults included: equal for what scores alike."""
+        options = scorer_class(self.name).Options.model_validate_json(json.dumps(self.options))
+        return self.name, options.model_dump_json()
+
 
 def _option_problems(
     error: ValidationError, scorer: str, options: type[BaseModel]
@@ -55,6 +60,17 @@ def _option_problems(
         else:
             message = problem["msg"].removeprefix("Value error, ")
             yield f"scorer {scorer}, option {key or 's together'}: {message}; got {problem['input']!r}"
+
+
+class JudgeArgs(Strict):
+    """A second scorer with edges of its own: it judges the labels, and never makes one."""
+
+    scorer: ScorerArgs = Field(description="another scorer than the attribute's own")
+    edges: tuple[float, ...] = Field(
+        min_length=1,
+        description="the judge's scores between neighbouring labels, rising; the attribute's own edges "
+        "rarely fit, since the judge's numbers mean something else",
+    )
 
 
 class AttributeArgs(Strict):
@@ -83,7 +99,7 @@ class AttributeArgs(Strict):
         default_factory=dict,
         description="per label, words that mean it: a new token's embedding starts from their mean",
     )
-    judge: ScorerArgs | None = Field(
+    judge: JudgeArgs | None = Field(
         default=None, description="a second scorer, never used for labelling, that judges as well"
     )
 
@@ -113,9 +129,26 @@ class AttributeArgs(Strict):
         for label in self.words:
             if label not in self.labels:
                 problems.append(f"words for {label!r}, which is not one of the labels")
+        problems += self._judge_problems()
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _judge_problems(self) -> Iterator[str]:
+        if self.judge is None:
+            return
+        edges = self.judge.edges
+        if len(edges) != len(self.labels) - 1:
+            yield (
+                f"{len(self.labels)} labels need {len(self.labels) - 1} judge.edges, got {len(edges)}"
+            )
+        if any(low >= high for low, high in itertools.pairwise(edges)):
+            yield f"judge.edges must rise strictly, got {list(edges)}"
+        if self.judge.scorer.resolved() == self.scorer.resolved():
+            yield (
+                f"the judge is the scorer itself ({self.scorer.name} with the same options): it would "
+                "agree with every label; name another scorer, or leave the judge out"
+            )
 
 
 def check_attributes(attributes: dict[str, AttributeArgs]) -> dict[str, AttributeArgs]:

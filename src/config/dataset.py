@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,13 @@ from src.config.attributes import AttributeArgs, check_attributes
 from src.config.strict import Strict
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+HUMAN_RATINGS = Field(
+    default_factory=dict,
+    description="attribute: key of a person's (or the mean of several persons') rating of the row's "
+    "text; the audit compares the labels with it, nothing is labelled by it",
+)
 
 
 class FilesSource(Strict):
@@ -30,6 +38,7 @@ class FilesSource(Strict):
         default=None,
         description="key of the id that rows of one document share; default: each row is a document",
     )
+    human_ratings: dict[str, str] = HUMAN_RATINGS
 
 
 class HubSource(Strict):
@@ -58,6 +67,7 @@ class HubSource(Strict):
         default=None,
         description="key of the id that rows of one document share; default: each row is a document",
     )
+    human_ratings: dict[str, str] = HUMAN_RATINGS
 
     @model_validator(mode="after")
     def _text_or_sentences(self) -> HubSource:
@@ -95,6 +105,43 @@ class ValidationArgs(Strict):
     def _rising(self) -> ValidationArgs:
         if self.min_words > self.max_words:
             raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}")
+        return self
+
+
+class AuditArgs(Strict):
+    """How the labels are audited: `audit.json`, `audit.png`, `hand_check.csv`, and the card's section."""
+
+    sentences: int = Field(
+        default=50_000,
+        ge=100,
+        description="most sentences kept in memory for rank correlations and the agreement with people; "
+        "all where there are no more, else a random sample",
+    )
+    judge_sentences: int = Field(
+        default=2000, ge=2, description="sentences that each judge scores, at random"
+    )
+    hand_check: int = Field(
+        default=50,
+        ge=0,
+        description="sentences for hand_check.csv around each edge (half of them on each side of it), and "
+        "as many at random for each attribute",
+    )
+    resamples: int = Field(
+        default=1000, ge=100, description="resamples of the documents behind each 95 % interval"
+    )
+    human_edges: dict[str, tuple[float, ...]] = Field(
+        default_factory=dict,
+        description="attribute: its human ratings between neighbouring labels, rising; default for two "
+        "labels: [0], the rating's sign",
+    )
+
+    @model_validator(mode="after")
+    def _enough(self) -> AuditArgs:
+        if self.sentences < max(self.judge_sentences, self.hand_check):
+            raise ValueError(
+                f"audit.sentences {self.sentences} is fewer than judge_sentences "
+                f"{self.judge_sentences} or hand_check {self.hand_check}, which are taken from them"
+            )
         return self
 
 
@@ -143,6 +190,7 @@ class DatasetArgs(Strict):
     max_bad_fraction: Share = Field(
         default=0.01, description="share of unreadable documents above which the run stops"
     )
+    audit: AuditArgs = Field(default=AuditArgs(), description="how the labels are audited")
     executor: ExecutorArgs = Field(
         default=ExecutorArgs(), description="how the heavy pass is spread"
     )
@@ -157,9 +205,33 @@ class DatasetArgs(Strict):
                         f"source.scores_keys names {name!r}, which is not one of the attributes "
                         f"{list(self.attributes)}"
                     )
+        self._check_human_ratings()
         if self.validation.max_words < self.min_words:
             raise ValueError(
                 f"validation.max_words {self.validation.max_words} is below min_words {self.min_words}: "
                 "no sentence could be chosen"
             )
         return self
+
+    def _check_human_ratings(self) -> None:
+        for key, names in (
+            ("source.human_ratings", self.source.human_ratings),
+            ("audit.human_edges", self.audit.human_edges),
+        ):
+            for name in names:
+                if name not in self.attributes:
+                    raise ValueError(
+                        f"{key} names {name!r}, which is not one of the attributes "
+                        f"{list(self.attributes)}"
+                    )
+        for name in self.source.human_ratings:
+            labels, edges = self.attributes[name].labels, self.human_edges(name)
+            if len(edges) != len(labels) - 1 or any(a >= b for a, b in itertools.pairwise(edges)):
+                raise ValueError(
+                    f"the human ratings of {name} need {len(labels) - 1} rising audit.human_edges.{name} "
+                    f"for its labels {list(labels)}, got {list(edges)}"
+                )
+
+    def human_edges(self, attribute: str) -> tuple[float, ...]:
+        """The ratings that part an attribute's labels; by default their sign."""
+        return self.audit.human_edges.get(attribute, (0.0,))

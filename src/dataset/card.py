@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from src.attributes.attribute import Attributes
 from src.control_tokens import control_token
+from src.dataset.markdown import cell, number, percent, table
 from src.dataset.records import REASONS
 from src.dataset.statistics import HISTOGRAM_BINS
 
@@ -44,6 +45,7 @@ def data_set_card(
     attributes: Attributes,
     scorers: Mapping[str, Any],
     stats: Any,
+    audit: str = "",
 ) -> str:
     """The card as Markdown.
 
@@ -53,17 +55,19 @@ def data_set_card(
         attributes: with their edges.
         scorers: attribute → fingerprint of its scorer.
         stats: the content of `stats.json`.
+        audit: the section of the label audit.
     """
     sections = [
         FRONT_MATTER.rstrip("\n"),
-        f"# {_cell(name)}\n\nSentences labelled by classifiers, to train and to judge text generation "
+        f"# {cell(name)}\n\nSentences labelled by classifiers, to train and to judge text generation "
         "steered by control tokens.",
-        _usage(attributes),
+        _usage(attributes, bool(args["source"].get("human_ratings"))),
         _attributes(attributes, scorers, stats),
         _counts(stats),
         _splits(stats),
         _correlations(stats),
         _histograms(stats),
+        audit,
         _sources(stats),
         _how(args),
         LICENCE,
@@ -71,7 +75,7 @@ def data_set_card(
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _usage(attributes: Attributes) -> str:
+def _usage(attributes: Attributes, rated: bool) -> str:
     columns = [
         ("`id`", "`input:row:sentence`, rows and sentences counted from 1"),
         ("`document_id`", "what sentences of one document share; splits never cut a document"),
@@ -82,11 +86,13 @@ def _usage(attributes: Attributes) -> str:
         ("`labels`", "one label per attribute"),
         ("`untagged`", "true: training shows this sentence without control tokens"),
     ]
+    if rated:
+        columns.insert(-1, ("`human`", "people's ratings of exactly this text; null without one"))
     tokens = ", ".join(f"`{control_token(x)}`" for one in attributes.values() for x in one.labels)
     return (
         "## Use\n\n```python\nfrom datasets import load_dataset\n\n"
         "data = load_dataset('path/of/this/folder')\n```\n\n"
-        + _table(("column", "holds"), columns)
+        + table(("column", "holds"), columns)
         + f"\n\nControl tokens: {tokens}. `manifest.json` holds their definitions and all provenance, "
         "`stats.json` the figures below, `excluded.parquet` every record that is not used with its reason "
         "(documents outside the sample are only counted)."
@@ -108,18 +114,18 @@ def _attributes(attributes: Attributes, scorers: Mapping[str, Any], stats: Any) 
                     f"`{label}`",
                     f"{low}score{high}",
                     found["sentences"],
-                    _percent(found["share"]),
+                    percent(found["share"]),
                     wanted,
                 )
             )
-    text = "## Attributes\n\n" + _table(
+    text = "## Attributes\n\n" + table(
         ("attribute", "label", "where", "sentences", "share", ""), rows
     )
     for name, one in attributes.items():
-        facts = ", ".join(f"{_cell(key)} `{_cell(value)}`" for key, value in scorers[name].items())
+        facts = ", ".join(f"{cell(key)} `{cell(value)}`" for key, value in scorers[name].items())
         text += f"\n\n`{name}` is scored by `{one.scorer.name}`: {facts}."
         on_edge = stats["attributes"][name]["scores"]["exactly_on_an_edge"]
-        text += f" Exactly on an edge: {_percent(on_edge['share'])} of the scored sentences."
+        text += f" Exactly on an edge: {percent(on_edge['share'])} of the scored sentences."
         if one.quantiles is not None:
             text += f" The edges are the quantiles {list(one.quantiles)} of the scores."
         if one.exclude_within:
@@ -133,7 +139,7 @@ def _counts(stats: Any) -> str:
         counts = stats[kind]
         rows += [(kind, "read", counts["read"], ""), (kind, "used", counts["used"], "")]
         rows += [(kind, reason, n, REASONS[reason]) for reason, n in counts["excluded"].items()]
-    return "## Counts at every step\n\n" + _table(("", "step or reason", "number", "meaning"), rows)
+    return "## Counts at every step\n\n" + table(("", "step or reason", "number", "meaning"), rows)
 
 
 def _splits(stats: Any) -> str:
@@ -141,12 +147,12 @@ def _splits(stats: Any) -> str:
         (name, split["sentences"], split["words"], split["tokens"], split["untagged"])
         for name, split in stats["splits"].items()
     ]
-    text = "## Splits\n\n" + _table(("split", "sentences", "words", "tokens", "untagged"), rows)
+    text = "## Splits\n\n" + table(("split", "sentences", "words", "tokens", "untagged"), rows)
     combinations = [
         (
             combination,
             found["sentences"],
-            _percent(found["share"]),
+            percent(found["share"]),
             *(
                 split["label_combinations"].get(combination, 0)
                 for split in stats["splits"].values()
@@ -155,20 +161,20 @@ def _splits(stats: Any) -> str:
         for combination, found in stats["label_combinations"].items()
     ]
     heading = ("labels", "labelled sentences", "share", *stats["splits"])
-    return text + "\n\n" + _table(heading, combinations)
+    return text + "\n\n" + table(heading, combinations)
 
 
 def _correlations(stats: Any) -> str:
     rows = [
         (
             *pair["attributes"],
-            _number(pair["correlation_of_scores"]),
-            _number(pair["cramers_v_of_labels"]),
+            number(pair["correlation_of_scores"]),
+            number(pair["cramers_v_of_labels"]),
         )
         for pair in stats["pairs"]
     ]
     heading = ("attribute", "and", "linear correlation of scores", "Cramér's V of labels")
-    return "## How the attributes go together\n\n" + _table(heading, rows) if rows else ""
+    return "## How the attributes go together\n\n" + table(heading, rows) if rows else ""
 
 
 def _histograms(stats: Any) -> str:
@@ -198,7 +204,7 @@ def _sources(stats: Any) -> str:
         (row["source"], row["documents_read"], row["documents_used"], row["sentences_used"])
         for row in rows[:SHOWN_SOURCES]
     ]
-    text = "## Sources\n\n" + _table(("source", "documents read", "used", "sentences used"), shown)
+    text = "## Sources\n\n" + table(("source", "documents read", "used", "sentences used"), shown)
     hidden = len(rows) - len(shown)
     return text + (f"\n\nand {hidden} more in `stats.json`." if hidden else "")
 
@@ -216,25 +222,4 @@ def _how(args: Mapping[str, Any]) -> str:
     rows += [("excluded_sources", ", ".join(args["excluded_sources"]) or "none")]
     rows += [("source", f"{args['source']['kind']} {args['source']['path']}")]
     rows += [("tokenizer", args["tokenizer"]["base"])]
-    return "## How it was made\n\n" + _table(("setting", "value"), rows)
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    """Text that cannot break out of its table cell: names of sources are strangers' input."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    text = " ".join(str(value).split())
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "## How it was made\n\n" + table(("setting", "value"), rows)

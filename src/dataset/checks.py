@@ -111,12 +111,14 @@ def _check_tokenizer(args: DatasetArgs) -> None:
 def _check_scorers(args: DatasetArgs) -> Iterator[ProjectError]:
     ready = args.source.scores_keys if isinstance(args.source, HubSource) else {}
     for name, one in args.attributes.items():
-        if name in ready:
-            continue
-        for line in cached_scorer(one.scorer).missing():
-            # What is only not downloaded yet is no problem where the hub answers.
-            if "downloaded" not in line or not _hub_answers():
-                yield UnavailableError(f"scorer {one.scorer.name} of attribute {name}: {line}")
+        wanted = {} if name in ready else {"scorer": one.scorer}
+        if one.judge is not None:
+            wanted["judge"] = one.judge.scorer
+        for role, scorer in wanted.items():
+            for line in cached_scorer(scorer).missing():
+                # What is only not downloaded yet is no problem where the hub answers.
+                if "downloaded" not in line or not _hub_answers():
+                    yield UnavailableError(f"{role} {scorer.name} of attribute {name}: {line}")
 
 
 def _hub_answers() -> bool:

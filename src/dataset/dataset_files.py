@@ -54,7 +54,7 @@ class DatasetFiles:
     def __enter__(self) -> DatasetFiles:
         for stale in (*self._folder.glob("*.parquet"), *self._folder.glob(".*.tmp")):
             stale.unlink()
-        schema = final_schema(self._attributes)
+        schema = final_schema(self._attributes, list(self._args.source.human_ratings))
         with ExitStack() as opened:
             self._train = opened.enter_context(ShardWriter(self._folder, TRAIN, schema))
             self._validation = opened.enter_context(ShardWriter(self._folder, VALIDATION, schema))

@@ -110,6 +110,7 @@ class FileInput:
     def _parquet_rows(self, name: str) -> Iterator[Row]:
         source, number = self._source, 1
         keys = [source.text_key, source.source_key, source.document_id_key]
+        keys += source.human_ratings.values()
         with self._folder.open(name, "rb") as handle:
             try:
                 file = pq.ParquetFile(handle)

@@ -12,15 +12,17 @@ import pyarrow.parquet as pq
 
 from src.attributes.attribute import Attributes
 from src.dataset.layout import EXCLUDED
+from src.dataset.scored_shards import human_column
 
 ROWS_PER_SHARD = 500_000
 ROWS_PER_GROUP = 8192
 
 
-def final_schema(attributes: Attributes) -> pa.Schema:
+def final_schema(attributes: Attributes, rated: Sequence[str] = ()) -> pa.Schema:
     """Columns of the train and validation shards (design section 4).
 
     n_tokens: text and end-of-text. Untagged sentences keep their labels; training does not render them.
+    human: as in the scored shards, there if the source has human ratings (`rated`).
     """
     return pa.schema(
         [
@@ -31,6 +33,7 @@ def final_schema(attributes: Attributes) -> pa.Schema:
             ("n_tokens", pa.int32()),
             ("scores", pa.struct([(name, pa.float64()) for name in attributes])),
             ("labels", pa.struct([(name, pa.string()) for name in attributes])),
+            *human_column(rated),
             ("untagged", pa.bool_()),
         ]
     )

@@ -73,6 +73,7 @@ class HubInput:
             "sentences_key": source.sentences_key,
             "document_id_key": source.document_id_key,
             **{f"scores_keys.{name}": key for name, key in source.scores_keys.items()},
+            **{f"human_ratings.{name}": key for name, key in source.human_ratings.items()},
         }
         for name, key in keys.items():
             if (

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import logging
 import shutil
+from pathlib import Path
 from typing import Any
 
 from src.artifacts import Run, write_json_atomically, write_text_atomically
 from src.attributes.attribute import to_manifest
 from src.config.dataset import DatasetArgs
 from src.control_tokens import tokenizer_fingerprint
+from src.dataset.audit_card import audit_section
+from src.dataset.audit_picture import draw_audit
 from src.dataset.card import data_set_card
 from src.dataset.checks import load_run_tokenizer
-from src.dataset.layout import CARD, STATS, WORK
+from src.dataset.hand_check import hand_check_sheet
+from src.dataset.layout import AUDIT, AUDIT_PICTURE, CARD, HAND_CHECK, STATS, WORK
 from src.dataset.pass_one import (
     check_bad_fraction,
     describe_pass_one,
+    judge_fingerprints,
     run_pass_one,
     scorer_fingerprints,
 )
@@ -42,7 +47,15 @@ def make_dataset(args: DatasetArgs, run: Run) -> None:
     labelled = PassTwo(args, shards, run.partial).run()
     scorers = scorer_fingerprints(args)
     write_json_atomically(run.partial / STATS, labelled.stats)
-    card = data_set_card(run.folder.name, run.args, labelled.attributes, scorers, labelled.stats)
+    audit = _write_audit(args, labelled, run.partial)
+    card = data_set_card(
+        run.folder.name,
+        run.args,
+        labelled.attributes,
+        scorers,
+        labelled.stats,
+        audit_section(audit),
+    )
     write_text_atomically(run.partial / CARD, card)
     shutil.rmtree(run.partial / WORK, ignore_errors=True)
     run.publish(
@@ -53,8 +66,27 @@ def make_dataset(args: DatasetArgs, run: Run) -> None:
             "fingerprint": fingerprint,
         },
         scorers=scorers,
+        judges=judge_fingerprints(args),
         made_from=made_from["input"],
     )
+
+
+def _write_audit(args: DatasetArgs, labelled: Labelled, folder: Path) -> dict[str, Any]:
+    """Audit the labels: figures, picture, and a sheet for a person. Returns the figures."""
+    audit = labelled.audit.to_json(labelled.stats)
+    for name, human in audit["human"].items():
+        if not human["rated_sentences"]:
+            logger.warning(
+                "no sentence has a human rating of %s: source.human_ratings names %r, and a rating counts "
+                "where its row is a single sentence",
+                name,
+                human["key"],
+            )
+    write_json_atomically(folder / AUDIT, audit)
+    draw_audit(audit, folder / AUDIT_PICTURE)
+    sheet = hand_check_sheet(labelled.attributes, labelled.audit.samples, args.audit.hand_check)
+    write_text_atomically(folder / HAND_CHECK, sheet)
+    return audit
 
 
 def _warn(args: DatasetArgs, tally: Tally) -> None:

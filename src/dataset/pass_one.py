@@ -38,7 +38,7 @@ from src.errors import DataError
 logger = logging.getLogger(__name__)
 
 # Raise it when the code of pass 1 changes what it writes for the same args.
-PASS_ONE_VERSION = 1
+PASS_ONE_VERSION = 2
 
 
 def describe_pass_one(args: DatasetArgs, tokenizer_fingerprint: str) -> dict[str, Any]:
@@ -70,6 +70,15 @@ def scorer_fingerprints(args: DatasetArgs) -> dict[str, dict[str, Any]]:
         if name in ready
         else cached_scorer(attribute.scorer).fingerprint()
         for name, attribute in args.attributes.items()
+    }
+
+
+def judge_fingerprints(args: DatasetArgs) -> dict[str, dict[str, str]]:
+    """Per attribute with a judge what decides on the judge's scores. Pass 1 does not depend on it."""
+    return {
+        name: cached_scorer(one.judge.scorer).fingerprint()
+        for name, one in args.attributes.items()
+        if one.judge is not None
     }
 
 
@@ -144,7 +153,7 @@ def _pipeline(args: DatasetArgs, parts: list[str], folder: Path) -> list[Pipelin
         CountWords(args.min_words),
         CountTokens(tokenizer, len(args.attributes), args.context_length),
         ScoreSentences(to_score),
-        WriteScoredShard(folder, list(args.attributes), tally),
+        WriteScoredShard(folder, list(args.attributes), tally, list(args.source.human_ratings)),
     ]
 
 

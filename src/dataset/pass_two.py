@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from src.attributes.attribute import Attributes, attributes_from_args
 from src.attributes.quantiles import exact_quantiles
 from src.config.dataset import DatasetArgs
+from src.dataset.audit import Audit
 from src.dataset.dataset_files import DatasetFiles
 from src.dataset.labelling import (
     HoldOut,
@@ -29,7 +30,7 @@ from src.dataset.labelling import (
     scores_of,
 )
 from src.dataset.records import COUNTED_ONLY, REASONS
-from src.dataset.scored_shards import ScoredShards
+from src.dataset.scored_shards import HUMAN, ScoredShards
 from src.dataset.statistics import DECILES, ScoreFigures, ScoreRange
 from src.dataset.tally import Tally
 from src.errors import DataError
@@ -40,10 +41,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Labelled:
-    """What pass 2 found: the attributes with their edges, and the data set in figures."""
+    """What pass 2 found: the attributes with their edges, the data set in figures, what to audit."""
 
     attributes: Attributes
     stats: dict[str, Any]
+    audit: Audit
 
 
 class PassTwo:
@@ -52,6 +54,7 @@ class PassTwo:
     def __init__(self, args: DatasetArgs, shards: ScoredShards, folder: Path) -> None:
         self._args, self._shards, self._folder = args, shards, folder
         self._tally = shards.tally()
+        self._human = (HUMAN,) if args.source.human_ratings else ()
         self._held_out = HoldOut(args.seed, args.validation.document_share)
 
     def run(self) -> Labelled:
@@ -67,12 +70,13 @@ class PassTwo:
                 fix="check source, sample_fraction, excluded_sources, cleaning, min_words and context_length",
             )
         ranges, deciles, attributes = self._edges()
-        figures, choice = self._label(attributes, ranges)
+        audit = Audit(self._args, attributes, ranges)
+        figures, choice = self._label(attributes, ranges, audit)
         _check_every_label(attributes, figures)
         validation_ids = choice.chosen()
         files = self._write(attributes, validation_ids)
         self._check(files)
-        return Labelled(attributes, self._stats(files) | figures.to_json(deciles))
+        return Labelled(attributes, self._stats(files) | figures.to_json(deciles), audit)
 
     # ------------------------------------------------------------------------------ first stream
 
@@ -99,13 +103,15 @@ class PassTwo:
     # ------------------------------------------------------------------------------ second stream
 
     def _label(
-        self, attributes: Attributes, ranges: Mapping[str, ScoreRange]
+        self, attributes: Attributes, ranges: Mapping[str, ScoreRange], audit: Audit
     ) -> tuple[ScoreFigures, ValidationChoice]:
         figures = ScoreFigures(attributes, ranges)
         choice = ValidationChoice(self._args.validation, attributes, self._args.seed)
-        for table in self._batches("pass 2: labels", "id", "document_id", "n_words"):
+        columns = ("id", "document_id", "source", "text", "n_words", *self._human)
+        for table in self._batches("pass 2: labels", *columns):
             batch = label_batch(table, attributes)
             figures.add(batch)
+            audit.add(batch)
             self._offer(batch, choice)
         return figures, choice
 
@@ -127,7 +133,7 @@ class PassTwo:
     def _write(self, attributes: Attributes, validation_ids: Sequence[str]) -> DatasetFiles:
         files = DatasetFiles(self._folder, attributes, self._args, validation_ids)
         with files:
-            columns = ("id", "document_id", "source", "text", "n_words", "n_tokens")
+            columns = ("id", "document_id", "source", "text", "n_words", "n_tokens", *self._human)
             for table in self._batches("pass 2: writing", *columns):
                 files.add(table, label_batch(table, attributes), self._held_out)
         return files

@@ -77,7 +77,16 @@ class ReadDocuments(PipelineStep):
         return str(found) if isinstance(found, str | int) and found != "" else None
 
     def _fill(self, document: Document, row: Mapping[str, Any]) -> str | None:
-        """Give the document its text or its ready sentences; else why it has none."""
+        """Give the document its ratings, and its text or its ready sentences; else why it has none."""
+        ratings = {
+            attribute: rating
+            for attribute, key in self.source.human_ratings.items()
+            if (rating := find(row, key)) is not None
+        }
+        if not all(map(_is_finite_number, ratings.values())):
+            return "rating_not_a_number"
+        if ratings:
+            document.metadata["human"] = {name: float(value) for name, value in ratings.items()}
         sentences_key = getattr(self.source, "sentences_key", None)
         if sentences_key is not None:
             return self._fill_with_sentences(document, row, sentences_key)

@@ -30,6 +30,7 @@ BAD_DOCUMENT_REASONS = {
     "missing_scores": "the row has no ready scores under the key named in the args",
     "scores_not_numbers": "the ready scores are not a list of finite numbers",
     "scores_length_differs": "there are not as many ready scores as sentences",
+    "rating_not_a_number": "what stands under a key of human_ratings is not a finite number",
 }
 # Readable documents that are not used.
 DOCUMENT_REASONS = {

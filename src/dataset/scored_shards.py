@@ -23,6 +23,7 @@ from src.dataset.tally import Tally
 
 ROWS_PER_GROUP = 8192
 TALLY_KEY = "tally"
+HUMAN = "human"
 
 
 def shard_path(folder: Path, rank: int) -> Path:
@@ -30,10 +31,11 @@ def shard_path(folder: Path, rank: int) -> Path:
     return folder / f"{rank:05d}.parquet"
 
 
-def scored_schema(attributes: Sequence[str]) -> pa.Schema:
+def scored_schema(attributes: Sequence[str], rated: Sequence[str] = ()) -> pa.Schema:
     """Columns of a shard. `reason` is null for sentences that are kept; the numbers are null for others.
 
     row: number of the document's row in its part of the input, from 1. n_tokens: text and end-of-text.
+    human: people's ratings of exactly this text; the column is there if the source has any (`rated`).
     """
     scores = pa.struct([pa.field(name, pa.float64()) for name in attributes])
     return pa.schema(
@@ -46,9 +48,15 @@ def scored_schema(attributes: Sequence[str]) -> pa.Schema:
             ("n_words", pa.int32()),
             ("n_tokens", pa.int32()),
             ("scores", scores),
+            *human_column(rated),
             ("reason", pa.string()),
         ]
     )
+
+
+def human_column(rated: Sequence[str]) -> list[tuple[str, pa.DataType]]:
+    """The column of human ratings, where there are any: null where a sentence has none."""
+    return [(HUMAN, pa.struct([(name, pa.float64()) for name in rated]))] if rated else []
 
 
 class WriteScoredShard(PipelineStep):
@@ -56,9 +64,12 @@ class WriteScoredShard(PipelineStep):
 
     type, name = "💽 - WRITER", "scored shard"
 
-    def __init__(self, folder: Path, attributes: Sequence[str], tally: Tally) -> None:
+    def __init__(
+        self, folder: Path, attributes: Sequence[str], tally: Tally, rated: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.folder, self.attributes, self.tally = folder, list(attributes), tally
+        self.rated = list(rated)
 
     def run(
         self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1
@@ -67,7 +78,7 @@ class WriteScoredShard(PipelineStep):
         final = shard_path(self.folder, rank)
         # A worker whose parent was killed may live a moment longer: it must not share our file.
         temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
-        schema = scored_schema(self.attributes)
+        schema = scored_schema(self.attributes, self.rated)
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
             rows = []
             for record in data:
@@ -91,7 +102,7 @@ class WriteScoredShard(PipelineStep):
         if is_left_out(record):
             return {**row, "id": record.id, "text": "", "reason": facts["reason"]}
         numbers = {key: facts[key] for key in ("n_words", "n_tokens", "scores")}
-        return {**row, "id": record.id, "text": record.text, **numbers}
+        return {**row, "id": record.id, "text": record.text, **numbers, HUMAN: facts.get(HUMAN)}
 
 
 class ScoredShards:

@@ -97,9 +97,13 @@ class SplitIntoSentences(PipelineStep):
 
     def _sentences(self, document: Document, texts: list[str]) -> Iterator[Document]:
         ready_scores = document.metadata.get("ready_scores", {})
+        # A rating is of the row's whole text: only where that is one sentence is it the sentence's.
+        human = document.metadata.get("human") if len(texts) == 1 else None
         for i, text in enumerate(texts):
             sentence = sentence_of(document, i + 1, text)
             sentence.metadata["scores"] = {name: values[i] for name, values in ready_scores.items()}
+            if human is not None:
+                sentence.metadata["human"] = human
             yield sentence
 
 

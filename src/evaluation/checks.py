@@ -16,6 +16,7 @@ from src.attributes.scorer import cached_scorer
 from src.config.evaluation import DecodingArgs, EvaluationArgs
 from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
 from src.evaluation.cells import has_cells
+from src.evaluation.judge import judges_of
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,11 @@ def check_files(manifest: Manifest, prefix: str, hash_files: bool) -> None:
 def misfits(name: str, model: Manifest, dataset: Manifest) -> Iterator[ProjectError]:
     """What a model was trained with and the data set of this evaluation does not have."""
     different = [
-        *differences(model["attributes"], dataset["attributes"], "attributes"),
+        *differences(
+            _without_judges(model["attributes"]),
+            _without_judges(dataset["attributes"]),
+            "attributes",
+        ),
         *differences(model["cleaning"], dataset["cleaning"], "cleaning"),
         *differences(
             model["tokenizer"]["fingerprint"],
@@ -93,6 +98,11 @@ def misfits(name: str, model: Manifest, dataset: Manifest) -> Iterator[ProjectEr
             + "\n   ",
             fix="evaluate it with the data set that it was trained on, or train it again",
         )
+
+
+def _without_judges(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What training depends on: a judge makes no label, so another one is no other attribute."""
+    return {name: {**one, "judge": None} for name, one in attributes.items()}
 
 
 def unused_decodings(args: EvaluationArgs) -> Iterator[ProjectError]:
@@ -136,14 +146,14 @@ def _unknown_weights(
 
 
 def missing_scorers(attributes: Mapping[str, Attribute]) -> Iterator[ProjectError]:
-    """Scorers whose models are neither here nor to be had."""
-    for name, attribute in attributes.items():
-        for line in cached_scorer(attribute.scorer).missing():
+    """Scorers and judges whose models are neither here nor to be had."""
+    wanted = [("scorer", name, one.scorer) for name, one in attributes.items()]
+    wanted += [("judge", name, one.scorer) for name, one in judges_of(attributes).items()]
+    for role, name, scorer in wanted:
+        for line in cached_scorer(scorer).missing():
             # What is only not downloaded yet is no problem where the hub answers.
             if "downloaded" not in line or not _hub_answers():
-                yield UnavailableError(
-                    f"scorer {attribute.scorer.name} of attribute {name}: {line}"
-                )
+                yield UnavailableError(f"{role} {scorer.name} of attribute {name}: {line}")
 
 
 def _hub_answers() -> bool:

@@ -18,6 +18,8 @@ class Continuation:
         sentences: of the text alone, split and cleaned as the data set's.
         scores: per sentence, attribute → score.
         labels: per sentence, attribute → label.
+        judge_scores: per sentence, attribute with a judge → the judge's score.
+        judge_labels: per sentence, attribute with a judge → the judge's label.
         reference_nll: nats of the text after its prompt, under the reference model.
         reference_tokens: the reference model's tokens that these nats are a sum over.
     """
@@ -30,5 +32,7 @@ class Continuation:
     sentences: tuple[str, ...] = ()
     scores: tuple[dict[str, float], ...] = ()
     labels: tuple[dict[str, str], ...] = ()
+    judge_scores: tuple[dict[str, float], ...] = ()
+    judge_labels: tuple[dict[str, str], ...] = ()
     reference_nll: float = 0.0
     reference_tokens: int = 0

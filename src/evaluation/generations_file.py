@@ -13,13 +13,20 @@ import pyarrow.parquet as pq
 from src.attributes.attribute import Attributes
 from src.evaluation.cells import Cell
 from src.evaluation.continuation import Continuation
+from src.evaluation.judge import judges_of
 
 GENERATIONS = "generations.parquet"
+LISTS = ("sentences", "scores", "labels", "judge_scores", "judge_labels")
 
 
 def _continuation_fields(attributes: Attributes) -> list[tuple[str, pa.DataType]]:
     scores = pa.struct([(name, pa.float64()) for name in attributes])
     labels = pa.struct([(name, pa.string()) for name in attributes])
+    judges = judges_of(attributes)
+    judged = [
+        ("judge_scores", pa.list_(pa.struct([(name, pa.float64()) for name in judges]))),
+        ("judge_labels", pa.list_(pa.struct([(name, pa.string()) for name in judges]))),
+    ]
     return [
         ("prompt_id", pa.string()),
         ("sample", pa.int32()),
@@ -29,6 +36,7 @@ def _continuation_fields(attributes: Attributes) -> list[tuple[str, pa.DataType]
         ("sentences", pa.list_(pa.string())),
         ("scores", pa.list_(scores)),
         ("labels", pa.list_(labels)),
+        *(judged if judges else ()),
         ("reference_nll", pa.float64()),
         ("reference_tokens", pa.int32()),
     ]
@@ -43,7 +51,8 @@ def generations_schema(attributes: Attributes) -> pa.Schema:
     """Columns of `generations.parquet` (design section 4).
 
     condition: attribute → label asked for, null where nothing is asked of the attribute. scores and
-    labels: one entry per sentence. reference_nll: nats of the continuation under the reference model.
+    labels: one entry per sentence; judge_scores and judge_labels too, where an attribute has a judge.
+    reference_nll: nats of the continuation under the reference model.
     """
     condition = pa.struct([(name, pa.string()) for name in attributes])
     cell = [
@@ -63,7 +72,7 @@ def _to_row(one: Continuation) -> dict[str, Any]:
 
 def _from_row(row: dict[str, Any]) -> Continuation:
     text = row.pop("continuation")
-    lists = {name: tuple(row.pop(name)) for name in ("sentences", "scores", "labels")}
+    lists = {name: tuple(row.pop(name)) for name in LISTS if name in row}
     return Continuation(**row, **lists, text=text)
 
 

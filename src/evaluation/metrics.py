@@ -16,6 +16,7 @@ import numpy as np
 from src.attributes.attribute import Attributes, target_labels
 from src.evaluation.continuation import Continuation
 from src.evaluation.diversity import DISTINCT_SIZES, distinct, self_bleu, words_of
+from src.evaluation.judge import judge_figures
 from src.evaluation.statistics import clustered_variance, residuals, share_interval
 from src.evaluation.worst_of_k import JOINT, worst_of_k
 
@@ -101,6 +102,7 @@ def cell_rows(
         seed=seed,
         resamples=resamples,
     )
+    judged = judge_figures(continuations, targets, attributes)
     rows = []
     for name, misaligned in sums.misaligned.items():
         interval = share_interval(misaligned, sums.n_sentences)
@@ -118,7 +120,7 @@ def cell_rows(
             "contradiction": _share(sums.contradicting[name].sum(), summary["n_sentences"]),
             **worst[name],
         }
-        rows.append({**facts, **measured, **summary})
+        rows.append({**facts, **measured, **judged.get(name, {}), **summary})
     return rows
 
 

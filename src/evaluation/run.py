@@ -125,15 +125,19 @@ def _check_unchanged(args: EvaluationArgs) -> None:
 
 
 def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
-    from src.evaluation.scoring import check_scorers
+    from src.evaluation.scoring import check_judges, check_scorers
 
     scorers = check_scorers(inputs.attributes, inputs.dataset["scorers"])
+    judges = check_judges(inputs.attributes, inputs.dataset.get("judges", {}))
     args, choices = _choose(args, run)
     if choices:
         inputs = find_inputs(args, hash_files=True)
     finished, reference = _finished(args, inputs, run.partial / WORK)
     metrics = _metrics(
-        args, inputs, finished, {"scorers": scorers, "reference": reference, **choices}
+        args,
+        inputs,
+        finished,
+        {"scorers": scorers, "judges": judges, "reference": reference, **choices},
     )
     write_generations(run.partial / GENERATIONS, finished, inputs.attributes)
     write_json_atomically(run.partial / METRICS, metrics)
@@ -149,6 +153,7 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
         models=metrics["models"],
         dataset=metrics["dataset"],
         scorers=scorers,
+        judges=judges,
         reference=reference,
         counts={
             "cells": len(finished),

@@ -85,6 +85,11 @@ CSV_FIGURES = (
     "self_bleu",
     "n_empty",
 )
+CSV_JUDGE_FIGURES = tuple(
+    f"judge_{figure}{part}"
+    for figure in ("misalignment", "disagreement")
+    for part in ("", "_ci_low", "_ci_high")
+)
 P_VALUES = {BASELINE: "p_holm baseline", OWN: "p_holm own unconditioned"}
 """Columns of the corrected p-values, by the role of the cell that a figure is compared with."""
 
@@ -97,16 +102,18 @@ def to_csv(metrics: Mapping[str, Any]) -> str:
     """
     names = measured(metrics["attributes"])
     rows = [row for row in metrics["rows"] if row["attribute"] in names]
+    judged = any(figure in row for row in rows for figure in CSV_JUDGE_FIGURES)
+    figures = CSV_FIGURES + (CSV_JUDGE_FIGURES if judged else ())
     lines: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in rows:
         line = lines.setdefault(_line_of(row, row["attribute"]), {})
-        for figure in CSV_FIGURES:
-            line[f"{condition_title(row['condition'])}: {figure}"] = row[figure]
+        for figure in figures:
+            line[f"{condition_title(row['condition'])}: {figure}"] = row.get(figure)
     for one in metrics.get("comparisons", ()):
         for role in one["roles"]:
             column = f"{condition_title(one['a']['condition'])}: {P_VALUES[role]}"
             lines[_line_of(one["a"], one["attribute"])][column] = one["p_holm"]
-    figures = (*CSV_FIGURES, *P_VALUES.values())
+    figures = (*figures, *P_VALUES.values())
     columns = [f"{title}: {figure}" for title in condition_titles(rows) for figure in figures]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -55,6 +55,8 @@ def build_tables(metrics: Mapping[str, Any]) -> list[Table]:
                 if one["attribute"] == name and one["a"]["prompts"] == source
             ]
             tables.append(_misalignment_table(name, rows, metrics["attributes"], compared))
+            if metrics["attributes"].get(name, {}).get("judge"):
+                tables.append(_judge_table(name, rows, metrics["attributes"]))
         tables += [_quality_table(rows), _worst_table(rows)]
     return tables
 
@@ -88,6 +90,35 @@ def _misalignment_table(
         header=("model", *titles),
         rows=tuple((title, *(line.get(t, "") for t in titles)) for title, line in lines.items()),
     )
+
+
+def _judge_table(name: str, rows: Sequence[Row], attributes: Mapping[str, Any]) -> Table:
+    """The same sentences by the scorer that made the labels, and by the judge that made none."""
+    scorer, judge = attributes[name]["scorer"]["name"], attributes[name]["judge"]["scorer"]["name"]
+    lines = [
+        (
+            _row_title(row, rows),
+            condition_title(row["condition"]),
+            percent_with_interval(row),
+            _percent_of(row, "judge_misalignment"),
+            _percent_of(row, "judge_disagreement"),
+        )
+        for row in rows
+        if row["attribute"] == name and (not row["condition"] or name in row["condition"])
+    ]
+    return Table(
+        title=f"Misalignment by the judge, {name} ({_source_title(rows)})",
+        caption=f"Misalignment by the judge, {name}: % misaligned by the scorer that labelled the data "
+        f"({scorer}) and by a second one that did not ({judge}), and % of the sentences that the two "
+        "label differently. 95 % intervals over prompts.",
+        header=("model", "asked", "scorer", "judge", "disagree"),
+        rows=tuple(lines),
+    )
+
+
+def _percent_of(row: Row, figure: str) -> str:
+    low, high = row[f"{figure}_ci_low"], row[f"{figure}_ci_high"]
+    return percent_with_interval({"misalignment": row[figure], "ci_low": low, "ci_high": high})
 
 
 def _caption(name: str, attributes: Mapping[str, Any]) -> str:

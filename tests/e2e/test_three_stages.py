@@ -57,6 +57,7 @@ def test_the_data_set_has_its_files_and_opens_with_datasets(finished):
     assert validation
     assert names - shards - train - validation == {
         "manifest.json", "stats.json", "README.md", "excluded.parquet",
+        "audit.json", "audit.png", "hand_check.csv",
     }  # fmt: skip
     loaded = load_dataset(str(data))
     manifest = json.loads((data / "manifest.json").read_text())

@@ -18,7 +18,7 @@ from src.attributes.attribute import (
     target_labels,
     to_manifest,
 )
-from src.config.attributes import AttributeArgs, ScorerArgs
+from src.config.attributes import AttributeArgs, JudgeArgs, ScorerArgs
 from src.errors import ArtifactError, DataError, ScorerError, UserError
 
 VADER = ScorerArgs(name="vader")
@@ -38,7 +38,9 @@ ARGS = {
         edges=(0.001,),
         desired="nontoxic",
         words={"toxic": ("rude", "vile")},
-        judge=ScorerArgs(name="detoxify", model="unbiased", batch_size=8),
+        judge=JudgeArgs(
+            scorer=ScorerArgs(name="detoxify", model="unbiased", batch_size=8), edges=(0.01,)
+        ),
     ),
     "sentiment": AttributeArgs(
         scorer=ScorerArgs(name="vader", value="compound"),
@@ -177,3 +179,29 @@ def test_conditions() -> None:
         check_condition({"toxcity": "toxic"}, attributes)
     with pytest.raises(UserError, match=r"allowed: neg, neutral, pos.*Did you mean 'neutral'"):
         target_labels({"sentiment": "neutrl"}, attributes)
+
+
+def test_a_judge_gives_the_same_labels_by_its_own_edges_and_survives_the_manifest():
+    args = AttributeArgs.model_validate(
+        {
+            "scorer": {"name": "vader"},
+            "labels": ["neg", "pos"],
+            "edges": [0.0],
+            "desired": "pos",
+            "exclude_within": 0.1,
+            "judge": {"scorer": {"name": "vader", "value": "compound"}, "edges": [0.5]},
+        }
+    )
+    attributes = attributes_from_args({"sentiment": args})
+    judge = attributes["sentiment"].by_judge()
+    assert (judge.scorer.options, judge.edges) == ({"value": "compound"}, (0.5,))
+    assert judge.labels_of(np.array([0.5, 0.6])) == ["neg", "pos"]
+    assert (judge.judge, judge.exclude_within) == (None, 0.0)
+    recorded = json.loads(json.dumps(to_manifest(attributes)))
+    assert from_manifest(recorded) == attributes
+    assert (
+        from_manifest({"sentiment": recorded["sentiment"] | {"judge": None}})["sentiment"].judge
+        is None
+    )
+    with pytest.raises(ValueError, match="has no judge"):
+        judge.by_judge()

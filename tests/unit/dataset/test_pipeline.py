@@ -11,6 +11,7 @@ from pathlib import Path
 import datasets
 import fsspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -25,8 +26,9 @@ from src.text.splitting import sentences_of
 from tests.builders import pile_documents, sentence, tiny_detoxify
 
 FILES = {
-    "README.md", "excluded.parquet", "manifest.json", "stats.json", "scored/00000.parquet",
-    "scored/made_from.json", "train-00000-of-00001.parquet", "validation-00000-of-00001.parquet",
+    "README.md", "audit.json", "audit.png", "hand_check.csv", "excluded.parquet", "manifest.json",
+    "stats.json", "scored/00000.parquet", "scored/made_from.json", "train-00000-of-00001.parquet",
+    "validation-00000-of-00001.parquet",
 }  # fmt: skip
 
 
@@ -439,6 +441,82 @@ def test_another_edge_or_validation_set_reruns_pass_two_only(make_args, monkeypa
     names = files_of(args.output)
     assert names == FILES
     assert not same_files(args.output, fresh.output, names - {"manifest.json"})
+
+
+COMPOUND = {"scorer": {"name": "vader", "value": "compound"}, "edges": [0.2]}
+
+
+def test_another_judge_or_audit_reruns_pass_two_only(make_args, monkeypatch):
+    args = make_args()
+    create_dataset(args)
+    assert read_manifest(args.output, "dataset")["judges"] == {}
+    monkeypatch.setattr(pass_one.QuietLocalExecutor, "run", None)
+    attributes = args.model_dump(mode="json")["attributes"]
+    attributes["sentiment"]["judge"] = COMPOUND
+    before = rows(args.output, "train")
+    create_dataset(make_args(attributes=attributes, audit__hand_check=4), overwrite=True)
+    manifest = read_manifest(args.output, "dataset")
+    assert rows(args.output, "train") == before
+    assert from_manifest(manifest["attributes"])["sentiment"].judge.edges == (0.2,)
+    assert "compound" in manifest["judges"]["sentiment"]["options"]
+    audit = json.loads((args.output / "audit.json").read_text())
+    assert audit["judges"]["sentiment"]["kappa"]["value"] > 0.5
+    assert len((args.output / "hand_check.csv").read_text().splitlines()) == 1 + 2 * (4 + 4)
+
+
+def test_a_judge_that_fails_ends_the_run_and_the_same_command_goes_on(
+    make_args, tmp_path, monkeypatch
+):
+    attributes = make_args().model_dump(mode="json")["attributes"]
+    judge = failing(make_args, tmp_path, "scorer_error")["toxicity"]["scorer"] | {"text": " "}
+    attributes["sentiment"]["judge"] = {"scorer": judge, "edges": [0.6]}
+    with pytest.raises(ScorerError, match="the scorer gave up"):
+        create_dataset(make_args(attributes=attributes))
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr(pass_one.QuietLocalExecutor, "run", None)
+    create_dataset(make_args(attributes=attributes))
+    assert files_of(tmp_path / "run") == FILES
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_human_ratings_stay_with_their_sentences_and_are_audited(run, tmp_path, kind, caplog):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    lines = []
+    for i in range(400):
+        mood = ("positive", "negative")[i % 2]
+        text = sentence(f"rated/{i}", mood, rude=i % 4 < 2)
+        if i % 10 == 0:
+            text += " " + sentence(f"second/{i}", mood, rude=False)
+        meta = {"pile_set_name": "X", "rating": 1.5 if mood == "positive" else -2}
+        if i % 10 == 1:
+            del meta["rating"]
+        lines.append({"text": text, "meta": meta})
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(lines), folder / "a.parquet")
+    else:
+        (folder / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    source = {"kind": "files", "path": str(folder), "human_ratings": {"sentiment": "meta.rating"}}
+    output = run(source=source, validation__sentences=8)
+    found = [*rows(output, "train"), *rows(output, "validation")]
+    assert {str(row["human"]) for row in found} == {
+        "None", "{'sentiment': 1.5}", "{'sentiment': -2.0}",
+    }  # fmt: skip
+    for row in found:
+        _, line, _ = row["id"].split(":")
+        i = int(line) - 1
+        rated = i % 10 > 1
+        assert row["human"] == ({"sentiment": (1.5, -2.0)[i % 2]} if rated else None)
+    people = json.loads((output / "audit.json").read_text())["human"]["sentiment"]
+    assert people["rated_sentences"] <= 320
+    assert people["auc"][0]["value"] > 0.8
+    assert "### People's ratings of sentiment" in (output / "README.md").read_text()
+    assert "| `human` |" in (output / "README.md").read_text()
+    loaded = datasets.load_dataset(str(output), cache_dir=str(tmp_path / "cache"))
+    assert loaded["train"].to_list() == rows(output, "train")
+    source["human_ratings"] = {"sentiment": "meta.ratings"}
+    run(source=source, validation__sentences=8, output=str(tmp_path / "misspelt"))
+    assert "no sentence has a human rating of sentiment" in caplog.text
 
 
 def test_pass_one_is_kept_where_pass_two_could_not_be_done(make_args, monkeypatch):

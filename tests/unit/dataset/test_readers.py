@@ -141,3 +141,15 @@ def test_whatever_stands_in_a_shard_every_row_is_a_document_or_has_a_reason(
             assert document.metadata["reason"] in BAD_DOCUMENT_REASONS
         else:
             assert isinstance(document.text, str)
+
+
+def test_a_row_s_human_rating_goes_with_the_document(monkeypatch):
+    source = FilesSource(kind="files", path="x", human_ratings={"mood": "meta.rating"})
+    values = [2, -1.5, None, "2", True, float("nan")]
+    rows = [{"text": "Fine.", "meta": {"rating": value}} for value in values] + [{"text": "Fine."}]
+    documents = read(rows, source, monkeypatch=monkeypatch)
+    assert [document.metadata.get("human") for document in documents] == [
+        {"mood": 2.0}, {"mood": -1.5}, None, None, None, None, None,
+    ]  # fmt: skip
+    bad = "rating_not_a_number"
+    assert reasons(documents) == [None, None, None, bad, bad, bad, None]

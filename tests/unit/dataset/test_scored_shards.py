@@ -100,3 +100,13 @@ def test_a_task_without_rows_leaves_an_empty_shard(tmp_path):
     shards = ScoredShards(tmp_path, [[0]])
     assert list(shards.batches(["id"])) == []
     assert shards.tally() == Tally()
+
+
+def test_human_ratings_have_a_column_where_there_are_any(tmp_path):
+    tally = Tally()
+    records = [r for r in records_of("a", 2, tally) if r.metadata.get("reason") is None]
+    tally.sentences_made = len(records)
+    records[0].metadata["human"] = {"toxicity": 0.75}
+    list(WriteScoredShard(tmp_path, ["toxicity"], tally, ["toxicity"]).run(iter(records)))
+    [table] = ScoredShards(tmp_path, [[0]]).batches(["human"])
+    assert table["human"].to_pylist() == [{"toxicity": 0.75}] + [None] * (len(records) - 1)

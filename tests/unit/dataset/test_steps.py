@@ -84,6 +84,14 @@ def test_ready_sentences_are_not_split_and_keep_their_scores():
     assert [s.metadata["scores"] for s in found] == [{"toxicity": 0.25}, {"toxicity": 0.5}]
 
 
+def test_a_rating_is_of_a_sentence_only_where_the_row_is_one_sentence():
+    rows = [document("One is here. Two is there."), document("Three is everywhere.")]
+    for row in rows:
+        row.metadata["human"] = {"mood": 1.0}
+    found = list(SplitIntoSentences(Tally()).run(rows))
+    assert [s.metadata.get("human") for s in found] == [None, None, {"mood": 1.0}]
+
+
 def test_cleaning_is_the_one_asked_for():
     text = 'She said: "see http://example.org/x – café" @you!'
     [paper] = CleanSentences("paper").run(sentences(text))

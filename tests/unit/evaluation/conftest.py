@@ -72,6 +72,11 @@ def publish_dataset(folder: Path, attributes: dict[str, Attribute], fingerprint:
             scorers={
                 name: cached_scorer(one.scorer).fingerprint() for name, one in attributes.items()
             },
+            judges={
+                name: cached_scorer(one.judge.scorer).fingerprint()
+                for name, one in attributes.items()
+                if one.judge is not None
+            },
         )
     return folder
 
