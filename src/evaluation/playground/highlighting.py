@@ -69,7 +69,7 @@ def answers_html(
     """
     strengths = farthest_from_edges(answers)
     views = [_answer_view(answer, strengths, colour_by, show_offensive) for answer in answers]
-    return _template().render(question=question, answers=views)
+    return _template().render(question=question, answers=views, legend=_legend(answers, colour_by))
 
 
 def message_html(lines: Iterable[str]) -> str:
@@ -95,6 +95,25 @@ def _environment() -> jinja2.Environment:
 
 def _template() -> jinja2.Template:
     return _environment().get_template("answers.html.jinja")
+
+
+def _legend(answers: Sequence[Answer], colour_by: str) -> list[dict[str, str]]:
+    """What the colours mean: `toxicity: nontoxic`, in the order of the labels."""
+    if colour_by == MISALIGNMENT:
+        return [
+            {"text": "as asked for, else as desired", "colour": _rgba(0.0, 0.5)},
+            {"text": "misses an attribute", "colour": _rgba(1.0, 0.5)},
+        ]
+    own = [answer.attributes[colour_by] for answer in answers if colour_by in answer.attributes]
+    found = {(one.labels, one.desired): one for one in own}.values()
+    return [
+        {
+            "text": f"{colour_by}: {label} (stronger: farther from the edge)",
+            "colour": tint(one, label, 1.0),
+        }
+        for one in found
+        for label in one.labels
+    ]
 
 
 # ------------------------------------------------------------------------------------------- colours
