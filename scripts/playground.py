@@ -36,7 +36,12 @@ from src.evaluation.playground.highlighting import (
     message_html,
     style_sheet,
 )
-from src.evaluation.playground.runs import all_runs, named_runs, offered_labels
+from src.evaluation.playground.runs import (
+    all_runs,
+    named_runs,
+    offered_labels,
+    veiled_at_first,
+)
 from src.runtime import configure_logging
 
 if TYPE_CHECKING:
@@ -60,7 +65,8 @@ def build_page(
     playground: Playground,
     names: Sequence[str],
     labels: Mapping[str, Sequence[str]],
-    problems: Sequence[str],
+    veiled: Sequence[str] = (),
+    problems: Sequence[str] = (),
 ) -> gradio.Blocks:
     """The page.
 
@@ -68,6 +74,7 @@ def build_page(
         playground: answers.
         names: of its models.
         labels: attribute → what can be asked for.
+        veiled: attributes whose undesired sentences are blurred at first.
         problems: lines shown at the top.
     """
     import gradio as gr
@@ -81,13 +88,15 @@ def build_page(
             colour_by = gr.Radio(
                 [*labels, MISALIGNMENT], value=next(iter(labels)), label="Colour by", scale=3
             )
-            shown = gr.Checkbox(False, label="Show offensive text", scale=1)
+            veil = gr.CheckboxGroup(
+                list(labels), value=list(veiled), label="Blur undesired", scale=2
+            )
         answered, view = gr.State(None), gr.HTML(elem_id="answers")
 
-        def draw(state: Any, colour: str, show_offensive: bool) -> str:
+        def draw(state: Any, colour: str, veil: Sequence[str]) -> str:
             if state is None:
                 return ""
-            return answers_html(*state, colour_by=colour, show_offensive=show_offensive)
+            return answers_html(*state, colour_by=colour, veil=veil)
 
         def write(values: Mapping[Any, Any]) -> tuple[Any, str]:
             given = {name: values[control] for name, control in controls.items()}
@@ -96,13 +105,13 @@ def build_page(
                 state = question, playground.ask(given["models"], question)
             except ProjectError as problem:
                 return None, message_html([str(problem)])
-            return state, draw(state, values[colour_by], values[shown])
+            return state, draw(state, values[colour_by], values[veil])
 
         options = {"api_visibility": "private", "concurrency_limit": 1}
         for event in (controls["button"].click, controls["prompt"].submit):
-            event(write, {*controls.values(), colour_by, shown}, [answered, view], **options)
-        for event in (colour_by.change, shown.change):
-            event(draw, [answered, colour_by, shown], view, **options)
+            event(write, {*controls.values(), colour_by, veil}, [answered, view], **options)
+        for event in (colour_by.change, veil.change):
+            event(draw, [answered, colour_by, veil], view, **options)
     return page
 
 
@@ -233,7 +242,7 @@ def _play(flags: argparse.Namespace) -> None:
     from src.evaluation.playground.models import Playground
 
     playground = Playground(runs, keep=flags.keep, device=flags.device)
-    page = build_page(playground, list(runs), offered_labels(runs), problems)
+    page = build_page(playground, list(runs), offered_labels(runs), veiled_at_first(runs), problems)
     serve(page, flags.host, flags.port)
 
 

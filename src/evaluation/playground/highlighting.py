@@ -1,4 +1,4 @@
-"""What models wrote, as HTML: sentences tinted by their scores, misses marked, rude text veiled.
+"""What models wrote, as HTML: sentences tinted by their scores, misses marked, offensive text veiled.
 
 Everything shown was written by a model or typed by a stranger. The template escapes every value
 (Jinja2's autoescape); colours are made from numbers. Imports neither torch nor transformers.
@@ -7,7 +7,7 @@ Everything shown was written by a model or typed by a stranger. The template esc
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,6 @@ DESIRED, OPPOSITE = (31, 119, 180), (224, 108, 16)
 
 FAINTEST, STRONGEST = 0.12, 0.55
 """Opacity of the tint: of a score at an edge, and of the one farthest from it."""
-
-OFFENCE_SCORERS = frozenset({"detoxify", "profanity_check"})
 
 Strengths = Mapping[tuple[str, str], float]
 
@@ -57,7 +55,7 @@ class Sentence:
 
 
 def answers_html(
-    question: Question, answers: Sequence[Answer], *, colour_by: str, show_offensive: bool
+    question: Question, answers: Sequence[Answer], *, colour_by: str, veil: Collection[str]
 ) -> str:
     """The answers side by side.
 
@@ -65,10 +63,10 @@ def answers_html(
         question: that they answer.
         answers: one per model.
         colour_by: an attribute, or `MISALIGNMENT`.
-        show_offensive: False veils offensive sentences until each is clicked.
+        veil: attributes; sentences at the undesired end of any of them are blurred until clicked.
     """
     strengths = farthest_from_edges(answers)
-    views = [_answer_view(answer, strengths, colour_by, show_offensive) for answer in answers]
+    views = [_answer_view(answer, strengths, colour_by, veil) for answer in answers]
     return _template().render(question=question, answers=views, legend=_legend(answers, colour_by))
 
 
@@ -167,29 +165,28 @@ def _rgba(share: float, strength: float) -> str:
 # --------------------------------------------------------------------------------------------- views
 
 
-def is_offensive(labels: Mapping[str, str], attributes: Mapping[str, Attribute]) -> bool:
-    """Whether a sentence is veiled: an attribute of offence puts it above its lowest label.
-
-    Attributes of offence are those scored by detoxify or profanity_check, and those with `tox` in their
-    name; the scores of both kinds rise with offence.
-    """
+def is_veiled(
+    labels: Mapping[str, str], attributes: Mapping[str, Attribute], veil: Collection[str]
+) -> bool:
+    """Whether a sentence stands at the undesired end of one of the attributes to veil."""
     return any(
-        attribute.labels.index(labels[name]) > 0
-        for name, attribute in attributes.items()
-        if attribute.scorer.name in OFFENCE_SCORERS or "tox" in name.lower()
+        one.is_opposite_end(one.desired, labels[name])
+        for name, one in attributes.items()
+        if name in veil
     )
 
 
 def _answer_view(
-    answer: Answer, strengths: Strengths, colour_by: str, show_offensive: bool
+    answer: Answer, strengths: Strengths, colour_by: str, veil: Collection[str]
 ) -> dict[str, Any]:
     continuations = []
     for one in answer.continuations:
         sentences = [
-            _sentence(answer, text, scores, labels, strengths, colour_by, show_offensive)
+            _sentence(answer, text, scores, labels, strengths, colour_by, veil)
             for text, scores, labels in zip(one.sentences, one.scores, one.labels, strict=True)
         ]
-        veiled = any(sentence.veiled for sentence in sentences)
+        # What no scorer has seen may be anything.
+        veiled = any(one.veiled for one in sentences) if sentences else bool(veil)
         continuations.append({"sentences": sentences, "raw": one.text, "veiled": veiled})
     return {
         "model": answer.model,
@@ -219,7 +216,7 @@ def _sentence(
     labels: Mapping[str, str],
     strengths: Strengths,
     colour_by: str,
-    show_offensive: bool,
+    veil: Collection[str],
 ) -> Sentence:
     chips = tuple(
         _chip(answer, name, scores[name], labels[name], strengths) for name in answer.attributes
@@ -234,7 +231,7 @@ def _sentence(
             f"{c.attribute} {c.score}: {c.label}{c.miss and ', ' + c.miss}" for c in chips
         ),
         missed=missed,
-        veiled=not show_offensive and is_offensive(labels, answer.attributes),
+        veiled=is_veiled(labels, answer.attributes, veil),
         chips=chips,
     )
 

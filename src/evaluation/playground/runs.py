@@ -13,6 +13,7 @@ from src.attributes.attribute import Attribute, from_manifest
 from src.errors import ProjectError, UserError
 from src.evaluation.checks import check_files
 
+OFFENCE_SCORERS = frozenset({"detoxify", "profanity_check"})
 CHECKPOINT = "final/"
 STAGE = "training"
 
@@ -78,6 +79,25 @@ def offered_labels(runs: Mapping[str, Manifest]) -> dict[str, tuple[str, ...]]:
         for name, attribute in attributes_of(manifest).items():
             labels[name] = tuple(dict.fromkeys((*labels.get(name, ()), *attribute.labels)))
     return labels
+
+
+def veiled_at_first(runs: Mapping[str, Manifest]) -> list[str]:
+    """The attributes whose undesired sentences are blurred unless a reader says otherwise.
+
+    Returns:
+        Those of offence: scored by detoxify or profanity_check, or with `tox` in their name; all
+        attributes where there is none, for nobody knows then what can offend.
+
+    Raises:
+        ArtifactError: a manifest's attributes cannot be read.
+    """
+    found = {n: one for run in runs.values() for n, one in attributes_of(run).items()}
+    offence = [
+        name
+        for name, one in found.items()
+        if one.scorer.name in OFFENCE_SCORERS or "tox" in name.lower()
+    ]
+    return offence or list(found)
 
 
 def untrained(manifest: Manifest, asked: Mapping[str, str]) -> list[str]:

@@ -10,7 +10,7 @@ from src.evaluation.playground.highlighting import (
     answers_html,
     edge_distance,
     farthest_from_edges,
-    is_offensive,
+    is_veiled,
     message_html,
     style_sheet,
     tint,
@@ -78,12 +78,12 @@ def answer(*continuations, model="M-TS", asked=BOTH, **changes):
     )
 
 
-def page_of(*answers, question=None, colour_by="toxicity", show_offensive=False):
+def page_of(*answers, question=None, colour_by="toxicity", veil=("toxicity",)):
     html = answers_html(
         question or Question(condition=BOTH),
         answers,
         colour_by=colour_by,
-        show_offensive=show_offensive,
+        veil=veil,
     )
     page = Page(html)
     assert page.open == []
@@ -94,13 +94,13 @@ GOOD, RUDE, SAD = ("A lovely day.", 0.01, 0.5), ("You fool.", 0.8, -0.4), ("A sa
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("show_offensive", [True, False])
-def test_hostile_text_stays_text_wherever_it_stands(text, show_offensive):
+@pytest.mark.parametrize("veil", [(), ("toxicity",)])
+def test_hostile_text_stays_text_wherever_it_stands(text, veil):
     one = answer(
         written([(text, 0.9, -0.5), GOOD]), model=text, tokens=text, notes=(text,), error=text
     )
     question = Question(prompt=text, condition=BOTH)
-    _, page = page_of(one, question=question, show_offensive=show_offensive)
+    _, page = page_of(one, question=question, veil=veil)
     assert page.tags <= ALLOWED_TAGS
     assert page.keys <= ALLOWED_KEYS
     # prompt, sentence, raw text, model, tokens, note, error
@@ -148,14 +148,27 @@ def test_offensive_sentences_and_their_raw_text_are_veiled_until_the_switch():
     assert html.count('class="pg-veil"') == 2  # the sentence, and the raw text that holds it
     veiled = re.findall(r'pg-veil".*?<span class="pg-words">(.*?)</span>', html, re.DOTALL)
     assert veiled == ["You fool.", "A lovely day. You fool."]
-    shown, _ = page_of(answer(written([GOOD, RUDE])), show_offensive=True)
+    shown, _ = page_of(answer(written([GOOD, RUDE])), veil=())
     assert 'class="pg-veil"' not in shown
 
 
-def test_offence_is_what_a_scorer_of_offence_says():
+def test_the_undesired_end_of_the_attributes_chosen_is_veiled():
     attributes = make_attributes()
-    assert is_offensive({"toxicity": "toxic", "sentiment": "pos"}, attributes)
-    assert not is_offensive({"toxicity": "nontoxic", "sentiment": "neg"}, attributes)
+    rude, sad = (
+        {"toxicity": "toxic", "sentiment": "pos"},
+        {"toxicity": "nontoxic", "sentiment": "neg"},
+    )
+    assert [is_veiled(x, attributes, ["toxicity"]) for x in (rude, sad)] == [True, False]
+    assert [is_veiled(x, attributes, ["sentiment"]) for x in (rude, sad)] == [False, True]
+    assert not is_veiled(rude, attributes, [])
+
+
+def test_text_that_no_scorer_has_seen_is_veiled_too():
+    unseen = Continuation("playground", 0, "", "!!!", 3)
+    html, _ = page_of(answer(unseen))
+    assert html.count('class="pg-veil"') == 1
+    html, _ = page_of(answer(unseen), veil=())
+    assert 'class="pg-veil"' not in html
 
 
 @pytest.mark.parametrize(

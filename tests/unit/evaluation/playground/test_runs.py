@@ -3,7 +3,13 @@ import pytest
 from src.artifacts import Run
 from src.attributes.attribute import to_manifest
 from src.errors import ArtifactError, UserError
-from src.evaluation.playground.runs import all_runs, named_runs, offered_labels, untrained
+from src.evaluation.playground.runs import (
+    all_runs,
+    named_runs,
+    offered_labels,
+    untrained,
+    veiled_at_first,
+)
 from tests.unit.evaluation.conftest import make_attributes
 
 
@@ -73,3 +79,24 @@ def test_tokens_that_a_run_was_not_trained_with(tmp_path):
     runs = named_runs([publish(tmp_path / "m")])
     asked = {"toxicity": "nontoxic", "sentiment": "pos"}
     assert untrained(runs["m"], asked) == ["sentiment"]
+
+
+def test_offence_is_veiled_at_first_and_everything_where_nothing_says_what_offends(tmp_path):
+    mood = {
+        "scorer": {"name": "vader"},
+        "labels": ["low", "high"],
+        "edges": [0.0],
+        "desired": "high",
+    }
+    insults = {**mood, "labels": ["civil", "rude"], "desired": "civil"}
+    assert veiled_at_first(named_runs([publish(tmp_path / "a")])) == ["toxicity"]
+    runs = named_runs([publish(tmp_path / "b", toxicity=insults)])
+    assert veiled_at_first(runs) == ["toxicity"]  # by its name
+    with Run(tmp_path / "c", "training", {}) as run:
+        (run.partial / "final").mkdir()
+        attributes = make_attributes(mood=mood)
+        run.publish(
+            attributes=to_manifest({n: attributes[n] for n in ("sentiment", "mood")}),
+            condition_on=[],
+        )
+    assert veiled_at_first(named_runs([tmp_path / "c"])) == ["sentiment", "mood"]
