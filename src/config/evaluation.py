@@ -136,6 +136,10 @@ class EvaluationArgs(Strict):
     bootstrap_resamples: int = Field(
         default=2000, ge=100, description="resamples of the prompts behind each 95 % interval"
     )
+    model_cards: bool = Field(
+        default=False,
+        description="also write model_cards/NAME/README.md: a model card of each model, to copy beside it",
+    )
     batch_size: int = Field(
         default=50, ge=1, description="continuations generated at the same time"
     )

@@ -25,6 +25,7 @@ from src.evaluation.continuation import Continuation
 from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs, find_inputs
 from src.evaluation.metrics import cell_rows
+from src.evaluation.model_card import copy_commands, write_model_cards
 from src.evaluation.tables import build_tables, to_csv, to_markdown, to_text
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,9 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     write_json_atomically(run.partial / METRICS, metrics)
     write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
     write_text_atomically(run.partial / TABLES_CSV, to_csv(metrics))
+    if args.model_cards:
+        manifests = {name: model.manifest for name, model in inputs.models.items()}
+        write_model_cards(run.partial, metrics, manifests, inputs.dataset)
     shutil.rmtree(run.partial / WORK)
     run.publish(
         attributes=metrics["attributes"],
@@ -174,4 +178,6 @@ def _result(folder: Path) -> str:
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     files = (TABLES, TABLES_CSV, METRICS, GENERATIONS, MANIFEST)
     paths = "\n".join(f"  {folder / name}" for name in files)
-    return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}"
+    cards = "\n".join(f"  {command}" for command in copy_commands(folder, metrics))
+    beside = f"\n\nto put the model cards beside the models:\n{cards}" if cards else ""
+    return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}{beside}"
