@@ -169,8 +169,8 @@ def question_of(given: Mapping[str, Any], labels: Mapping[str, Sequence[str]]) -
     )
 
 
-def serve(page: gradio.Blocks, host: str, port: int) -> None:
-    """Serve the page until the process is interrupted.
+def open_to(page: gradio.Blocks, host: str, port: int) -> None:
+    """Serve the page in the background.
 
     Raises:
         UnavailableError: the address cannot be had.
@@ -205,8 +205,6 @@ def serve(page: gradio.Blocks, host: str, port: int) -> None:
             f"the playground cannot listen on {host}, port {port} ({error})",
             fix="choose another one with --port",
         ) from error
-    print(f"playground: {page.local_url} (stop it with Ctrl+C)", flush=True)
-    page.block_thread()
 
 
 def is_loopback(host: str) -> bool:
@@ -243,7 +241,9 @@ def _play(flags: argparse.Namespace) -> None:
 
     playground = Playground(runs, keep=flags.keep, device=flags.device)
     page = build_page(playground, list(runs), offered_labels(runs), veiled_at_first(runs), problems)
-    serve(page, flags.host, flags.port)
+    open_to(page, flags.host, flags.port)
+    print(f"playground: {page.local_url} (stop it with Ctrl+C)", flush=True)
+    page.block_thread()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
