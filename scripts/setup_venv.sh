@@ -85,5 +85,7 @@ install requirements.installed requirements.txt
 if [[ "${1:-}" == --tests ]]; then
     # Whole, whatever is there: the file lists all it needs, and requirements.txt has the rest.
     install requirements-tests.installed tests/requirements.txt --no-deps --force-reinstall
+    # The playground is tested too; beside requirements.txt, the file lists all that it needs.
+    install requirements-playground.installed scripts/requirements_playground.txt --no-deps
 fi
 rm -f "$unfinished"

@@ -116,6 +116,10 @@ class EvaluationArgs(Strict):
         description="resamples of the prompts behind the interval of expected_max; those of shares and of "
         "differences are computed",
     )
+    model_cards: bool = Field(
+        default=False,
+        description="also write model_cards/NAME/README.md: a model card of each model, to copy beside it",
+    )
     batch_size: int = Field(
         default=50, ge=1, description="continuations generated at the same time"
     )

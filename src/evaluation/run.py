@@ -27,6 +27,7 @@ from src.evaluation.controllability import controllability
 from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs, checkpoints_to_try, find_inputs
 from src.evaluation.metrics import cell_rows
+from src.evaluation.model_card import copy_commands, write_model_cards
 from src.evaluation.more_data import PICTURE, draw_more_data, lines_of
 from src.evaluation.selection import (
     misalignment_sweeps,
@@ -146,6 +147,9 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     write_text_atomically(run.partial / TABLES_TEX, to_latex(build_tables(metrics)))
     if lines := lines_of(metrics):
         draw_more_data(lines, run.partial / PICTURE)
+    if args.model_cards:
+        manifests = {name: model.manifest for name, model in inputs.models.items()}
+        write_model_cards(run.partial, metrics, manifests, inputs.dataset)
     shutil.rmtree(run.partial / WORK)
     run.publish(
         attributes=metrics["attributes"],
@@ -268,4 +272,6 @@ def _result(folder: Path) -> str:
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     files = (TABLES, TABLES_CSV, TABLES_TEX, PICTURE, CHOSEN_ARGS, METRICS, GENERATIONS, MANIFEST)
     paths = "\n".join(f"  {folder / name}" for name in files if (folder / name).is_file())
-    return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}"
+    cards = "\n".join(f"  {command}" for command in copy_commands(folder, metrics))
+    beside = f"\n\nto put the model cards beside the models:\n{cards}" if cards else ""
+    return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}{beside}"

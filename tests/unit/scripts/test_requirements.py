@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[3]
 BASE, TESTS = ROOT / "requirements.txt", ROOT / "tests" / "requirements.txt"
+PLAYGROUND = ROOT / "scripts" / "requirements_playground.txt"
 DIRECT_UNTIL = "# what the packages above need themselves"
 
 
@@ -24,7 +25,7 @@ def pins(path, direct_only=False):
     return {canonicalize_name(r.name): r for r in requirements}
 
 
-@pytest.mark.parametrize("path", [BASE, TESTS], ids=["program", "tests"])
+@pytest.mark.parametrize("path", [BASE, TESTS, PLAYGROUND], ids=["program", "tests", "playground"])
 def test_every_version_is_exact_and_installed(path):
     for name, requirement in pins(path).items():
         assert re.fullmatch(r"==[0-9][^*,]*", str(requirement.specifier)), name
@@ -32,9 +33,14 @@ def test_every_version_is_exact_and_installed(path):
             assert requirement.specifier.contains(metadata.version(name)), name
 
 
-def test_everything_needed_is_listed():
+@pytest.mark.parametrize("extra_file", [TESTS, PLAYGROUND], ids=["tests", "playground"])
+def test_everything_needed_is_listed(extra_file):
     """NVIDIA's libraries are not: torch pins them for the builds that have them."""
-    listed = {**pins(BASE), **pins(TESTS)}
+    listed = {
+        name: requirement
+        for name, requirement in {**pins(BASE), **pins(extra_file)}.items()
+        if requirement.marker is None or requirement.marker.evaluate()
+    }
     missing = set()
     todo = [(name, "") for name in listed]
     seen = set()
@@ -59,13 +65,20 @@ def test_every_import_is_a_direct_requirement():
     modules = {module for path in files for module in imported_modules(path)}
     outside = modules - set(sys.stdlib_module_names) - {"src", "scripts"}
     packages = metadata.packages_distributions()
-    allowed = set(pins(BASE, direct_only=True))
+    allowed = set(pins(BASE, direct_only=True)) | set(pins(PLAYGROUND, direct_only=True))
     wrong = {
         module
         for module in outside
         if not allowed & {canonicalize_name(name) for name in packages.get(module, [])}
     }
     assert not wrong
+
+
+def test_only_the_playground_imports_its_extra_requirements():
+    files = [*ROOT.glob("main_*.py"), *(ROOT / "src").rglob("*.py"), *ROOT.glob("scripts/*.py")]
+    extra = set(pins(PLAYGROUND, direct_only=True))
+    users = {path.name for path in files if extra & set(imported_modules(path))}
+    assert users == {"playground.py"}
 
 
 def imported_modules(path):

@@ -22,6 +22,7 @@ def copy(tmp_path):
     shutil.copy(ROOT / "scripts" / "setup_venv.sh", root / "scripts")
     (root / "requirements.txt").write_text("# nothing\n")
     (root / "tests" / "requirements.txt").write_text("# nothing\n")
+    (root / "scripts" / "requirements_playground.txt").write_text("# nothing\n")
     return root
 
 
@@ -53,6 +54,7 @@ def test_only_what_changed_is_installed(copy):
     assert "making" not in third.stderr
     assert "installing requirements.txt" in third.stderr
     assert "installing tests/requirements.txt" in third.stderr
+    assert "installing scripts/requirements_playground.txt" in third.stderr
 
 
 def stub(folder, name, version, has_venv=True, pip="true"):

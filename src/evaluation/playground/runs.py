@@ -1,0 +1,114 @@
+"""The training runs that the playground offers, found without loading a model.
+
+Imports neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from src.artifacts import Manifest, read_manifest
+from src.attributes.attribute import Attribute, from_manifest
+from src.errors import ProjectError, UserError
+from src.evaluation.checks import check_files
+
+OFFENCE_SCORERS = frozenset({"detoxify", "profanity_check"})
+CHECKPOINT = "final/"
+STAGE = "training"
+
+
+def named_runs(folders: Sequence[Path]) -> dict[str, Manifest]:
+    """Finished training runs, by the names that the page shows.
+
+    Args:
+        folders: made by main_train.py, as named on the command line.
+
+    Returns:
+        Name → manifest, in the order given: the folder's name, or its path where two share a name.
+
+    Raises:
+        ArtifactError: one is missing, unfinished, changed or no training run.
+    """
+    folders = list(dict.fromkeys(folders))
+    names = [folder.resolve().name for folder in folders]
+    runs = {}
+    for folder, name in zip(folders, names, strict=True):
+        manifest = read_manifest(folder, STAGE, verify=False)
+        check_files(manifest, CHECKPOINT, hash_files=False)
+        runs[name if names.count(name) == 1 else str(folder)] = manifest
+    return runs
+
+
+def all_runs(models: Path) -> tuple[dict[str, Manifest], list[str]]:
+    """Every finished training run below a folder.
+
+    Args:
+        models: the folder that runs are in.
+
+    Returns:
+        (name → manifest, one line for each folder that cannot be used and why).
+
+    Raises:
+        UserError: there is none.
+    """
+    runs, problems = {}, []
+    for folder in sorted(p for p in models.glob("*") if p.is_dir()):
+        try:
+            runs.update(named_runs([folder]))
+        except ProjectError as problem:
+            problems.append(str(problem))
+    if not runs:
+        found = "; ".join(problems) or f"nothing in {models}"
+        raise UserError(
+            "there is no finished training run to play with",
+            got=found,
+            fix="make one with main_train.py, or name its folder",
+        )
+    return runs, problems
+
+
+def offered_labels(runs: Mapping[str, Manifest]) -> dict[str, tuple[str, ...]]:
+    """What can be asked for: attribute → labels of any of the runs, each in the order met first.
+
+    Raises:
+        ArtifactError: a manifest's attributes cannot be read.
+    """
+    labels: dict[str, tuple[str, ...]] = {}
+    for manifest in runs.values():
+        for name, attribute in attributes_of(manifest).items():
+            labels[name] = tuple(dict.fromkeys((*labels.get(name, ()), *attribute.labels)))
+    return labels
+
+
+def veiled_at_first(runs: Mapping[str, Manifest]) -> list[str]:
+    """The attributes whose undesired sentences are blurred unless a reader says otherwise.
+
+    Returns:
+        Those of offence: scored by detoxify or profanity_check, or with `tox` in their name; all
+        attributes where there is none, for nobody knows then what can offend.
+
+    Raises:
+        ArtifactError: a manifest's attributes cannot be read.
+    """
+    found = {n: one for run in runs.values() for n, one in attributes_of(run).items()}
+    offence = [
+        name
+        for name, one in found.items()
+        if one.scorer.name in OFFENCE_SCORERS or "tox" in name.lower()
+    ]
+    return offence or list(found)
+
+
+def untrained(manifest: Manifest, asked: Mapping[str, str]) -> list[str]:
+    """The attributes asked for whose control tokens the run was not trained with."""
+    return [name for name in asked if name not in manifest["condition_on"]]
+
+
+def attributes_of(manifest: Manifest) -> dict[str, Attribute]:
+    """The attributes that a run was trained with.
+
+    Raises:
+        ArtifactError: they cannot be read.
+    """
+    return from_manifest(manifest["attributes"])
