@@ -30,7 +30,8 @@ from src.evaluation.model_card_facts import (
     provenance_facts,
     training_facts,
 )
-from src.evaluation.tables import NOTHING, measured, percent_with_interval
+from src.evaluation.table import number, percent_with_interval
+from src.evaluation.tables import measured
 
 FOLDER, CARD = "model_cards", "README.md"
 
@@ -226,9 +227,9 @@ def _quality_table(rows: Sequence[Mapping[str, Any]]) -> str:
             row["prompts"],
             condition_title(row["condition"]),
             row["decoding"],
-            _number(row["perplexity"], 1),
-            _number(row["distinct_2"], 2),
-            _number(row["mean_words"], 1),
+            number(row["perplexity"], 1),
+            number(row["distinct_2"], 2),
+            number(row["mean_words"], 1),
             row["n_sentences"],
             f"{row['n_empty']} of {row['n_continuations']}",
         )
@@ -277,7 +278,3 @@ def _template() -> jinja2.Template:
 
 def _facts_table(facts: Iterable[Fact]) -> str:
     return table(("what", "value"), [(key, value) for key, value in facts if value is not None])
-
-
-def _number(value: float | None, digits: int) -> str:
-    return NOTHING if value is None else f"{value:.{digits}f}"

@@ -10,7 +10,8 @@ from typing import Any
 
 from src.evaluation.cells import condition_title
 from src.evaluation.comparison import BASELINE, OWN
-from src.evaluation.tables import TEXT_COLUMNS, Table, condition_titles, measured
+from src.evaluation.table import Table
+from src.evaluation.tables import TEXT_COLUMNS, condition_titles, measured
 
 WIDTH = 100
 """Columns of a terminal that the printed tables fit."""

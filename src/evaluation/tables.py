@@ -6,15 +6,13 @@ Everything is made from the content of metrics.json; imports neither torch nor t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from src.evaluation.cells import condition_title
 from src.evaluation.comparison import BASELINE, OWN
 from src.evaluation.metrics import JOINT
-
-NOTHING = "–"
-"""Stands where there was no sentence to measure; a cell that was not asked for stays blank."""
+from src.evaluation.sweep_tables import sweep_tables
+from src.evaluation.table import NOTHING, Row, Table, number, percent_with_interval
 
 SIGNIFICANT = 0.05
 """Marks stand where a p-value, corrected over its table, is below this."""
@@ -25,22 +23,10 @@ MARKS = {BASELINE: "*", OWN: "†"}
 TEXT_COLUMNS = ("model", "asked")
 """Headers of the columns that hold words: set to the left."""
 
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of finished texts; the first column names the row, the note holds for this table alone."""
-
-    title: str
-    caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
 
 def build_tables(metrics: Mapping[str, Any]) -> list[Table]:
-    """All tables of an evaluation: per source of prompts misalignment by attribute, joint, text, worst of k.
+    """All tables of an evaluation: per source of prompts misalignment by attribute, joint, text, worst
+    of k; then what a sweep tried.
 
     Args:
         metrics: content of metrics.json.
@@ -58,7 +44,7 @@ def build_tables(metrics: Mapping[str, Any]) -> list[Table]:
             if metrics["attributes"].get(name, {}).get("judge"):
                 tables.append(_judge_table(name, rows, metrics["attributes"]))
         tables += [_quality_table(rows), _worst_table(rows)]
-    return tables
+    return tables + sweep_tables(metrics)
 
 
 def measured(attributes: Mapping[str, Any]) -> list[str]:
@@ -189,7 +175,7 @@ def _worst_table(rows: Sequence[Row]) -> Table:
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows:
         line = cells.setdefault((_row_title(row, rows), condition_title(row["condition"])), {})
-        line[f"{row['attribute']}: worst"] = _number(row["expected_max"], 3)
+        line[f"{row['attribute']}: worst"] = number(row["expected_max"], 3)
         line[f"{row['attribute']}: past edge"] = _percent(row["probability"])
     header = [f"{name}: worst" for name in names if name != JOINT]
     header += [f"{name}: past edge" for name in names if name != JOINT or len(names) > 2]
@@ -225,10 +211,10 @@ def _quality_table(rows: Sequence[Row]) -> Table:
                 (
                     _row_title(row, rows),
                     condition_title(row["condition"]),
-                    _number(row["perplexity"], 1),
-                    _number(row["mean_words"], 1),
-                    _number(row["distinct_2"], 2),
-                    _number(row["self_bleu"], 2),
+                    number(row["perplexity"], 1),
+                    number(row["mean_words"], 1),
+                    number(row["distinct_2"], 2),
+                    number(row["self_bleu"], 2),
                     str(row["n_sentences"]),
                     f"{row['n_empty']} of {row['n_continuations']}",
                 )
@@ -242,18 +228,6 @@ def _quality_table(rows: Sequence[Row]) -> Table:
         header=header,
         rows=tuple(lines),
     )
-
-
-def percent_with_interval(row: Row) -> str:
-    """`34.5 [31.2, 37.9]`, in percent."""
-    if row["misalignment"] is None:
-        return NOTHING
-    value, low, high = (100 * row[key] for key in ("misalignment", "ci_low", "ci_high"))
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return NOTHING if value is None else f"{value:.{digits}f}"
 
 
 def condition_titles(rows: Sequence[Row]) -> list[str]:

@@ -20,7 +20,8 @@ from src.evaluation.judge import judges_of
 from src.evaluation.metrics import cell_rows
 from src.evaluation.run import evaluate
 from src.evaluation.scoring import check_judges, score_continuations
-from src.evaluation.tables import build_tables, to_csv, to_markdown
+from src.evaluation.table_formats import to_csv, to_markdown
+from src.evaluation.tables import build_tables
 from tests.unit.evaluation.conftest import LABELS, make_attributes, publish_dataset
 
 JUDGE = {"scorer": {"name": "vader", "value": "compound"}, "edges": [0.5]}

@@ -13,7 +13,7 @@ from src.evaluation.markdown import cell, code, table
 from src.evaluation.model_card import copy_commands, model_card
 from src.evaluation.model_card_example import example_of
 from src.evaluation.run import evaluate
-from src.evaluation.tables import percent_with_interval
+from src.evaluation.table import percent_with_interval
 from tests.unit.evaluation.conftest import BOTH, Project
 
 

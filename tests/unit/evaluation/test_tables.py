@@ -3,8 +3,9 @@ import io
 
 import pytest
 
+from src.evaluation.table import Table
 from src.evaluation.table_formats import WIDTH, to_csv, to_latex, to_markdown, to_text
-from src.evaluation.tables import Table, build_tables
+from src.evaluation.tables import build_tables
 
 ATTRIBUTES = {"toxicity": {"desired": "nontoxic"}, "sentiment": {"desired": "pos"}}
 BOTH = {"toxicity": "nontoxic", "sentiment": "pos"}
