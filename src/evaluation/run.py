@@ -25,7 +25,6 @@ from src.evaluation.continuation import Continuation
 from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs, find_inputs
 from src.evaluation.metrics import cell_rows
-from src.evaluation.model_card import copy_commands, write_model_cards
 from src.evaluation.tables import build_tables, to_csv, to_markdown, to_text
 
 logger = logging.getLogger(__name__)
@@ -100,6 +99,7 @@ def _check_unchanged(args: EvaluationArgs) -> None:
 
 
 def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
+    from src.evaluation.model_card import write_model_cards
     from src.evaluation.scoring import check_scorers
     from src.evaluation.steps import Steps
 
@@ -109,12 +109,12 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     finished = [(cell, steps.finished(cell)) for cell in inputs.cells]
     metrics = _metrics(args, inputs, finished, {"scorers": scorers, "reference": reference})
     write_generations(run.partial / GENERATIONS, finished, inputs.attributes)
-    write_json_atomically(run.partial / METRICS, metrics)
-    write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
-    write_text_atomically(run.partial / TABLES_CSV, to_csv(metrics))
     if args.model_cards:
         manifests = {name: model.manifest for name, model in inputs.models.items()}
         write_model_cards(run.partial, metrics, manifests, inputs.dataset)
+    write_json_atomically(run.partial / METRICS, metrics)
+    write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
+    write_text_atomically(run.partial / TABLES_CSV, to_csv(metrics))
     shutil.rmtree(run.partial / WORK)
     run.publish(
         attributes=metrics["attributes"],
@@ -175,6 +175,8 @@ def _metrics(
 
 def _result(folder: Path) -> str:
     """What is printed at the end: the tables, and where everything is."""
+    from src.evaluation.model_card import copy_commands
+
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     files = (TABLES, TABLES_CSV, METRICS, GENERATIONS, MANIFEST)
     paths = "\n".join(f"  {folder / name}" for name in files)
