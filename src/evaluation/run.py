@@ -99,7 +99,6 @@ def _check_unchanged(args: EvaluationArgs) -> None:
 
 
 def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
-    from src.evaluation.model_card import write_model_cards
     from src.evaluation.scoring import check_scorers
     from src.evaluation.steps import Steps
 
@@ -110,6 +109,8 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     metrics = _metrics(args, inputs, finished, {"scorers": scorers, "reference": reference})
     write_generations(run.partial / GENERATIONS, finished, inputs.attributes)
     if args.model_cards:
+        from src.evaluation.model_card import write_model_cards
+
         manifests = {name: model.manifest for name, model in inputs.models.items()}
         write_model_cards(run.partial, metrics, manifests, inputs.dataset)
     write_json_atomically(run.partial / METRICS, metrics)
