@@ -27,7 +27,6 @@ from src.evaluation.controllability import controllability
 from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs, checkpoints_to_try, find_inputs
 from src.evaluation.metrics import cell_rows
-from src.evaluation.model_card import copy_commands, write_model_cards
 from src.evaluation.more_data import PICTURE, draw_more_data, lines_of
 from src.evaluation.selection import (
     misalignment_sweeps,
@@ -141,15 +140,17 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
         {"scorers": scorers, "judges": judges, "reference": reference, **choices},
     )
     write_generations(run.partial / GENERATIONS, finished, inputs.attributes)
+    if args.model_cards:
+        from src.evaluation.model_card import write_model_cards
+
+        manifests = {name: model.manifest for name, model in inputs.models.items()}
+        write_model_cards(run.partial, metrics, manifests, inputs.dataset)
     write_json_atomically(run.partial / METRICS, metrics)
     write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
     write_text_atomically(run.partial / TABLES_CSV, to_csv(metrics))
     write_text_atomically(run.partial / TABLES_TEX, to_latex(build_tables(metrics)))
     if lines := lines_of(metrics):
         draw_more_data(lines, run.partial / PICTURE)
-    if args.model_cards:
-        manifests = {name: model.manifest for name, model in inputs.models.items()}
-        write_model_cards(run.partial, metrics, manifests, inputs.dataset)
     shutil.rmtree(run.partial / WORK)
     run.publish(
         attributes=metrics["attributes"],
@@ -269,6 +270,8 @@ def _metrics(
 
 def _result(folder: Path) -> str:
     """What is printed at the end: the tables, and where everything is."""
+    from src.evaluation.model_card import copy_commands
+
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     files = (TABLES, TABLES_CSV, TABLES_TEX, PICTURE, CHOSEN_ARGS, METRICS, GENERATIONS, MANIFEST)
     paths = "\n".join(f"  {folder / name}" for name in files if (folder / name).is_file())
