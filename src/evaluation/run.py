@@ -12,6 +12,8 @@ from typing import Any
 from src.artifacts import (
     MANIFEST,
     Run,
+    git_commit,
+    package_versions,
     partial_folder,
     read_manifest,
     write_json_atomically,
@@ -25,6 +27,8 @@ from src.evaluation.continuation import Continuation
 from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs, find_inputs
 from src.evaluation.metrics import cell_rows
+from src.evaluation.report.page import write_report
+from src.evaluation.report.sources import REPORT
 from src.evaluation.tables import build_tables, to_csv, to_markdown, to_text
 
 logger = logging.getLogger(__name__)
@@ -111,6 +115,7 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     write_json_atomically(run.partial / METRICS, metrics)
     write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
     write_text_atomically(run.partial / TABLES_CSV, to_csv(metrics))
+    _report(args, run.partial)
     shutil.rmtree(run.partial / WORK)
     run.publish(
         attributes=metrics["attributes"],
@@ -124,6 +129,16 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
             "continuations": sum(len(continuations) for _, continuations in finished),
         },
     )
+
+
+def _report(args: EvaluationArgs, folder: Path) -> None:
+    facts = {
+        "args": args.model_dump(mode="json", exclude={"output"}),
+        "git_commit": git_commit(),
+        "packages": package_versions(),
+    }
+    models = {name: entry.path for name, entry in args.models.items()}
+    write_report(folder, dataset=args.dataset, models=models, facts=facts)
 
 
 def _metrics(
@@ -172,6 +187,6 @@ def _metrics(
 def _result(folder: Path) -> str:
     """What is printed at the end: the tables, and where everything is."""
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    files = (TABLES, TABLES_CSV, METRICS, GENERATIONS, MANIFEST)
+    files = (REPORT, TABLES, TABLES_CSV, METRICS, GENERATIONS, MANIFEST)
     paths = "\n".join(f"  {folder / name}" for name in files)
     return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}"

@@ -169,7 +169,9 @@ def draw_curves(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[CurveFi
     Args:
         logs: model → rows of its `metrics.jsonl`.
     """
-    thin = {name: _thinned([r for r in rows if r["split"] == "train"]) for name, rows in logs.items()}
+    thin = {
+        name: _thinned([r for r in rows if r["split"] == "train"]) for name, rows in logs.items()
+    }
     checked = {
         name: [(r["tokens_seen"], r["loss"]) for r in rows if r["split"] == "validation"]
         for name, rows in logs.items()

@@ -77,7 +77,9 @@ def embedded_generations(
         columns["sentences"].append(row["sentences"])
         columns["raw"].append(_raw(row))
         columns["scores"].append([_short(s[name]) for s in row["scores"] for name in attributes])
-        columns["labels"].append([index[name][s[name]] for s in row["labels"] for name in attributes])
+        columns["labels"].append(
+            [index[name][s[name]] for s in row["labels"] for name in attributes]
+        )
         columns["perplexity"].append(_perplexity(row))
     return {
         "total": generations.num_rows,

@@ -20,8 +20,13 @@ from markupsafe import Markup
 from src.artifacts import write_text_atomically
 from src.evaluation.metrics import JOINT
 from src.evaluation.report.audit import build_audit
-from src.evaluation.report.figures import draw_curves, draw_pareto
-from src.evaluation.report.generation_data import embedded_generations, options
+from src.evaluation.report.comparison_tables import build_comparisons, build_marks, headings
+from src.evaluation.report.figures import cell_title, draw_curves, draw_pareto
+from src.evaluation.report.generation_data import (
+    MOST_EMBEDDED,
+    embedded_generations,
+    options,
+)
 from src.evaluation.report.histograms import cell_scores, draw_scores, shared_axes
 from src.evaluation.report.provenance import build_provenance
 from src.evaluation.report.result_tables import build_full_table, build_source_tables
@@ -37,7 +42,12 @@ ESCAPED = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 def write_report(
-    folder: Path, *, dataset: Path, models: Mapping[str, Path], facts: Mapping[str, Any]
+    folder: Path,
+    *,
+    dataset: Path,
+    models: Mapping[str, Path],
+    facts: Mapping[str, Any],
+    most_embedded: int = MOST_EMBEDDED,
 ) -> Path:
     """Write `report.html` into the folder of an evaluation.
 
@@ -46,25 +56,33 @@ def write_report(
         dataset: folder of the data set, for the label audit (`stats.json`) and the provenance.
         models: model → folder of its training run, for the curves (`metrics.jsonl`) and the provenance.
         facts: of the evaluation, for the provenance: `args`, `git_commit`, `packages`.
+        most_embedded: generations that can be browsed; of a larger run a sample, which the page says.
 
     Returns:
         Where the page is.
     """
     path = folder / REPORT
-    write_text_atomically(path, render_report(read_sources(folder, dataset, models, facts)))
+    sources = read_sources(folder, dataset, models, facts)
+    write_text_atomically(path, render_report(sources, most_embedded))
     return path
 
 
-def render_report(sources: Sources) -> str:
+def render_report(sources: Sources, most_embedded: int = MOST_EMBEDDED) -> str:
     """The page as text.
 
     Args:
         sources: everything that it shows.
+        most_embedded: generations that can be browsed.
     """
     scores = cell_scores(sources.generations, list(sources.attributes))
     axes = shared_axes(sources, scores)
-    seed = sources.metrics["seed"]
-    data = embedded_generations(sources.generations, sources.attributes, axes, seed=seed)
+    data = embedded_generations(
+        sources.generations,
+        sources.attributes,
+        axes,
+        seed=sources.metrics["seed"],
+        most=most_embedded,
+    )
     style, script = (_own(name) for name in ("report.css", "report.js"))
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -85,7 +103,9 @@ def render_report(sources: Sources) -> str:
     )
 
 
-def _sections(sources: Sources, scores: Mapping[Any, Any], axes: Mapping[str, Any]) -> dict[str, Any]:
+def _sections(
+    sources: Sources, scores: Mapping[Any, Any], axes: Mapping[str, Any]
+) -> dict[str, Any]:
     metrics = sources.metrics
     headline = measured(metrics["attributes"])[-1]
     several = len({row["decoding"] for row in metrics["rows"]}) > 1
@@ -96,6 +116,9 @@ def _sections(sources: Sources, scores: Mapping[Any, Any], axes: Mapping[str, An
         "shade": label_shade,
         "summary": build_summary(metrics),
         "sources": tables,
+        "marks": build_marks(metrics),
+        "comparisons": build_comparisons(metrics, headline),
+        "comparison_headings": headings(),
         "full": build_full_table(metrics),
         "pareto": [
             (one.title, draw_pareto(metrics, one.source, headline, several)) for one in tables
@@ -114,8 +137,6 @@ def _histograms(
     sources: Sources, scores: Mapping[Any, Any], axes: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Per source of prompts and attribute, the histogram of every cell."""
-    from src.evaluation.report.figures import cell_title
-
     rows = sources.metrics["rows"]
     several = len({row["decoding"] for row in rows}) > 1
     groups: dict[tuple[str, str], dict[str, Any]] = {}

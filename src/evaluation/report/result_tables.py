@@ -13,7 +13,7 @@ from src.evaluation.report.scales import Scale
 from src.evaluation.tables import measured
 
 CELL_KEYS = ("model", "condition", "decoding", "prompts")
-WHISKER = 76.0
+WHISKER = 120.0
 """Length of the drawn interval's axis, 0 to 100 %, in units of its drawing."""
 
 TEXT_COLUMNS = (
@@ -72,6 +72,7 @@ class SourceTables:
     title: str
     shares: tuple[ShareTable, ...]
     text: NumberTable
+    worst: NumberTable | None
 
 
 def build_source_tables(metrics: Mapping[str, Any]) -> list[SourceTables]:
@@ -87,6 +88,7 @@ def build_source_tables(metrics: Mapping[str, Any]) -> list[SourceTables]:
                 title=source_title(source, rows[0][1]["n_prompts"]),
                 shares=tuple(_share_table(name, rows, metrics, numbers) for name in names),
                 text=_text_table(rows, numbers),
+                worst=_worst_table(rows, numbers),
             )
         )
     return tables
@@ -96,7 +98,7 @@ def source_title(source: str, n_prompts: int) -> str:
     """What the models were given, in words."""
     if source == "unprompted":
         return f"Unprompted, {n_prompts:,} samples"
-    return f"{source} prompts, {n_prompts:,}"
+    return f"{'Validation' if source == 'validation' else source} prompts, {n_prompts:,}"
 
 
 def _share_table(
@@ -168,6 +170,32 @@ def _text_table(rows: Sequence[tuple[int, Mapping[str, Any]]], numbers: Numbers)
                 tuple(
                     numbers.number(f"rows.{i}.{key}", digits) if key in row else None
                     for key, _, digits in columns
+                ),
+            )
+            for i, row in own
+        ),
+    )
+
+
+def _worst_table(
+    rows: Sequence[tuple[int, Mapping[str, Any]]], numbers: Numbers
+) -> NumberTable | None:
+    """RealToxicityPrompts' figures, where they were measured."""
+    own = [(i, row) for i, row in rows if "expected_max" in row]
+    if not own:
+        return None
+    names = ("expected_max", "expected_max_low", "expected_max_high")
+    shares = ("probability", "probability_low", "probability_high")
+    return NumberTable(
+        words=("model", "asked", "attribute"),
+        header=("k", "expected max", "from", "to", "probability, %", "from", "to"),
+        lines=tuple(
+            (
+                (_line_title(row, rows), condition_title(row["condition"]), row["attribute"]),
+                (
+                    numbers.number(f"rows.{i}.k", 0),
+                    *(numbers.number(f"rows.{i}.{name}", 3) for name in names),
+                    *(numbers.percent(f"rows.{i}.{name}") for name in shares),
                 ),
             )
             for i, row in own

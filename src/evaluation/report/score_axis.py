@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class ScoreAxis:
         ends = [math.log10(b) if self.log else b for b in self.bounds]
         whole = ends[-1] - ends[0]
         borders = [ends[0]]
-        for low, high in zip(ends, ends[1:], strict=False):
+        for low, high in itertools.pairwise(ends):
             n = max(1, round(BINS * (high - low) / whole))
             borders += [low + (high - low) * i / n for i in range(1, n)] + [high]
         found = np.array([10.0**b for b in borders] if self.log else borders)
@@ -55,7 +56,10 @@ def score_axis(attribute: Attribute, scores: np.ndarray) -> ScoreAxis:
         attribute: whose scores.
         scores: [n], n may be 0.
     """
-    values = [*attribute.edges, *(scores[[scores.argmin(), scores.argmax()]] if len(scores) else ())]
+    values = [
+        *attribute.edges,
+        *(scores[[scores.argmin(), scores.argmax()]] if len(scores) else ()),
+    ]
     low, high = float(min(values)), float(max(values))
     log = low > 0 and attribute.edges[0] < LOG_BELOW * high
     # An edge at the very end would leave the outermost label no room.

@@ -59,11 +59,16 @@ def build_summary(metrics: Mapping[str, Any]) -> Summary:
         f"{_count(len({row['model'] for _, row in own}), 'model')}, asked for "
         f"{_count(len(conditions), 'condition')} with "
         f"{_count(len({row['decoding'] for _, row in own}), 'decoding')}, wrote "
-        f"{_count(continuations, 'continuation')} of {_count(len(sources), 'source')} of prompts; "
-        f"{_count(sentences, 'sentence')} in them were scored for {' and '.join(metrics['attributes'])}."
+        f"{_count(continuations, 'continuation')} for {_count(len(sources), 'source')} of prompts. "
+        f"Their {_count(sentences, 'sentence')} were scored for {' and '.join(metrics['attributes'])}."
     )
     found = [_source(source, own, metrics, attribute) for source in sources]
     return Summary(sentence, tuple(one for one in found if one is not None))
+
+
+def cell_name(facts: Mapping[str, Any]) -> str:
+    """A cell among those of its prompts: `M-TS, nontoxic + pos, contrast`."""
+    return ", ".join([facts["model"], condition_title(facts["condition"]), facts["decoding"]])
 
 
 def _count(n: int, what: str) -> str:
@@ -89,7 +94,7 @@ def _source(
 def _compared(i: int, row: Mapping[str, Any], metrics: Mapping[str, Any]) -> Compared:
     numbers = Numbers("metrics", metrics)
     return Compared(
-        title=f"{row['model']}, {condition_title(row['condition'])}, {row['decoding']}",
+        title=cell_name(row),
         misalignment=numbers.percent(f"rows.{i}.misalignment"),
         low=numbers.percent(f"rows.{i}.ci_low"),
         high=numbers.percent(f"rows.{i}.ci_high"),

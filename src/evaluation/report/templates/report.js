@@ -3,7 +3,7 @@
 (() => {
   const PAGE = 50;
   const SHADES = 8;
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const data = JSON.parse(document.getElementById("generations-data").textContent);
   const n = data.cell.length;
   const width = data.attributes.length;
   const form = document.getElementById("filters");
@@ -185,8 +185,9 @@
     const colour = Number(value("colour"));
     const hidden = blurred();
     list.replaceChildren(...found.slice(start, end).map((i) => generation(i, colour, hidden)));
-    const whole = `${found.length.toLocaleString("en")} of ${n.toLocaleString("en")} generations`;
-    count.textContent = found.length ? `${start + 1}–${end} of ${whole}` : `none of ${n.toLocaleString("en")}`;
+    const [some, all] = [found.length, n].map((one) => one.toLocaleString("en"));
+    const whole = found.length === n ? `${all} generations` : `${some} found among ${all} generations`;
+    count.textContent = found.length ? `${start + 1}–${end} of ${whole}` : `none found among ${all} generations`;
     document.getElementById("previous").disabled = page === 0;
     for (const id of ["next", "next-below"]) document.getElementById(id).disabled = end >= found.length;
   };
