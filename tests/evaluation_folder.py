@@ -238,5 +238,69 @@ def _write_model(folder: Path, name: str) -> None:
     _write_json(folder / "manifest.json", {"base_model": {"name": "base"}, "files": files})
 
 
+def comparisons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every cell against the first one of its prompts, in the form of metrics.json."""
+    found = []
+    for row in rows:
+        first = next(r for r in rows if all(r[key] == row[key] for key in ("prompts", "attribute")))
+        if row is first:
+            continue
+        p = keyed_uniform(0, "p", f"{row['model']}{row['decoding']}{row['attribute']}") ** 3
+        found.append(
+            {
+                **{
+                    name: {key: one[key] for key in CELL}
+                    for name, one in (("a", row), ("b", first))
+                },
+                "roles": ["baseline"],
+                "attribute": row["attribute"],
+                "targets": row["targets"],
+                "family": f"{row['attribute']}, {row['prompts']}",
+                "share_a": row["misalignment"],
+                "share_b": first["misalignment"],
+                "difference": row["misalignment"] - first["misalignment"],
+                "ci_low": -0.1,
+                "ci_high": 0.2,
+                "ratio": None,
+                "p": p / 2,
+                "p_holm": p,
+                "mcnemar": {"b": 3, "c": 5, "p": 0.7265625, "n_prompts": 20},
+                "minimum_detectable_difference": 0.1234,
+                "n_prompts": row["n_prompts"],
+            }
+        )
+    return found
+
+
+CELL = ("model", "condition", "decoding", "prompts")
+
+
+def controllability() -> list[dict[str, Any]]:
+    """One matrix of two conditions, in the form of metrics.json."""
+    share = {"share": 0.7125, "ci_low": 0.6, "ci_high": 0.8}
+    rest = {"share": 0.2875, "ci_low": 0.2, "ci_high": 0.4}
+    shares = {
+        "toxicity": {"nontoxic": share, "toxic": rest},
+        "sentiment": {"neg": rest, "pos": share},
+    }
+    effect = {"attribute": "toxicity", "label": "nontoxic", "given": {"sentiment": "pos"}}
+    change = {"difference": -0.0625, "ci_low": -0.12, "ci_high": -0.01}
+    return [
+        {
+            "model": "M-TS",
+            "decoding": "contrast",
+            "prompts": "validation",
+            "unconditioned_decoding": "sample",
+            "rows": [
+                {"condition": asked, "n_sentences": 40, "shares": shares} for asked in ({}, BOTH)
+            ],
+            "effects": [
+                {**effect, "measured": name, "measured_label": "pos", "leakage": True, **change}
+                for name in ("sentiment",)
+            ],
+        }
+    ]
+
+
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")

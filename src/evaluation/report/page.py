@@ -28,6 +28,7 @@ from src.evaluation.report.generation_data import (
     options,
 )
 from src.evaluation.report.histograms import cell_scores, draw_scores, shared_axes
+from src.evaluation.report.matrix import build_matrices
 from src.evaluation.report.provenance import build_provenance
 from src.evaluation.report.result_tables import build_full_table, build_source_tables
 from src.evaluation.report.score_axis import label_shade
@@ -119,6 +120,7 @@ def _sections(
         "marks": build_marks(metrics),
         "comparisons": build_comparisons(metrics, headline),
         "comparison_headings": headings(),
+        "matrices": build_matrices(metrics),
         "full": build_full_table(metrics),
         "pareto": [
             (one.title, draw_pareto(metrics, one.source, headline, several)) for one in tables

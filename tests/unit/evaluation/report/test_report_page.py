@@ -8,7 +8,7 @@ import pytest
 
 from src.evaluation.report.numbers import look_up
 from src.evaluation.report.page import embedded_json
-from tests.evaluation_folder import ATTRIBUTES, evaluation_folder
+from tests.evaluation_folder import ATTRIBUTES, comparisons, controllability, evaluation_folder
 
 HOSTILE = [
     "<script>window.owned = 1</script>",
@@ -90,6 +90,47 @@ def test_every_number_of_the_page_is_the_one_of_its_file(made, page):
         file, _, place = path.partition(":")
         assert look_up(files[file], place) == value, path
         assert shows(text, value), (path, value, text)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """With comparisons and a controllability matrix, and some cells that had nothing to measure."""
+    made = evaluation_folder(tmp_path_factory.mktemp("compared"))
+    rows = made.metrics["rows"]
+    found = comparisons(rows)
+    found[0] |= {"p": None, "p_holm": None, "difference": None}
+    made.change_metrics(comparisons=found, controllability=controllability())
+    return made
+
+
+def test_comparisons_and_the_matrix_show_their_numbers(compared):
+    page = Page(compared.write_report().read_text(encoding="utf-8"))
+    files, there = files_of(compared), set()
+    for path, value, text in page.placed:
+        file, _, place = path.partition(":")
+        there.add(place)
+        assert look_up(files[file], place) == value, path
+        assert text[0] in "↓↑" or shows(text, value), (path, value, text)
+    for i in range(len(files["metrics"]["comparisons"])):
+        for key in ("difference", "p_holm", "mcnemar.p", "minimum_detectable_difference"):
+            assert f"comparisons.{i}.{key}" in there
+    for place in ("rows.1.shares.sentiment.pos.share", "effects.0.difference"):
+        assert f"controllability.0.{place}" in there
+
+
+def test_marks_stand_beside_what_is_significant_and_nothing_else(compared):
+    page = Page(compared.write_report().read_text(encoding="utf-8"))
+    marked = {p.split(".")[1] for p, _, text in page.placed if text[0] in "↓↑"}
+    found = compared.metrics["comparisons"]
+    wanted = {
+        str(i) for i, one in enumerate(found) if one["p_holm"] is not None and one["p_holm"] < 0.05
+    }
+    assert marked == wanted
+    assert 0 < len(wanted) < len(found)
+    for path, _, text in page.placed:
+        if text[0] in "↓↑":
+            difference = found[int(path.split(".")[1])]["difference"]
+            assert text == ("↓ baseline" if difference < 0 else "↑ baseline")
 
 
 def test_every_number_of_every_row_is_in_the_page(made, page):
