@@ -12,6 +12,8 @@ from typing import Any
 from src.artifacts import (
     MANIFEST,
     Run,
+    git_commit,
+    package_versions,
     partial_folder,
     read_manifest,
     write_json_atomically,
@@ -28,6 +30,8 @@ from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs, checkpoints_to_try, find_inputs
 from src.evaluation.metrics import cell_rows
 from src.evaluation.more_data import PICTURE, draw_more_data, lines_of
+from src.evaluation.report.page import write_report
+from src.evaluation.report.sources import REPORT
 from src.evaluation.selection import (
     misalignment_sweeps,
     select_measured,
@@ -151,6 +155,7 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     write_text_atomically(run.partial / TABLES_TEX, to_latex(build_tables(metrics)))
     if lines := lines_of(metrics):
         draw_more_data(lines, run.partial / PICTURE)
+    _report(args, run.partial)
     shutil.rmtree(run.partial / WORK)
     run.publish(
         attributes=metrics["attributes"],
@@ -165,6 +170,16 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
             "continuations": sum(len(continuations) for _, continuations in finished),
         },
     )
+
+
+def _report(args: EvaluationArgs, folder: Path) -> None:
+    facts = {
+        "args": args.model_dump(mode="json", exclude={"output"}),
+        "git_commit": git_commit(),
+        "packages": package_versions(),
+    }
+    models = {name: entry.path for name, entry in args.models.items()}
+    write_report(folder, dataset=args.dataset, models=models, facts=facts)
 
 
 def _choose(args: EvaluationArgs, run: Run) -> tuple[EvaluationArgs, dict[str, Any]]:
@@ -273,7 +288,17 @@ def _result(folder: Path) -> str:
     from src.evaluation.model_card import copy_commands
 
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    files = (TABLES, TABLES_CSV, TABLES_TEX, PICTURE, CHOSEN_ARGS, METRICS, GENERATIONS, MANIFEST)
+    files = (
+        REPORT,
+        TABLES,
+        TABLES_CSV,
+        TABLES_TEX,
+        PICTURE,
+        CHOSEN_ARGS,
+        METRICS,
+        GENERATIONS,
+        MANIFEST,
+    )
     paths = "\n".join(f"  {folder / name}" for name in files if (folder / name).is_file())
     cards = "\n".join(f"  {command}" for command in copy_commands(folder, metrics))
     beside = f"\n\nto put the model cards beside the models:\n{cards}" if cards else ""

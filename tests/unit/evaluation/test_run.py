@@ -15,6 +15,7 @@ FILES = {
     "generations.parquet",
     "manifest.json",
     "metrics.json",
+    "report.html",
     "tables.csv",
     "tables.md",
     "tables.tex",
@@ -26,8 +27,10 @@ def contents(folder):
     found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in files_below(folder)}
     manifest = json.loads(found["manifest.json"])
     manifest["args"].pop("output")
-    manifest.pop("git_commit")
-    return {**found, "manifest.json": manifest}
+    commit = manifest.pop("git_commit")
+    manifest["files"].pop("report.html")
+    page = found["report.html"].decode().replace(commit, "")
+    return {**found, "manifest.json": manifest, "report.html": page}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,64 @@
+"""Where everything came from: every hash, every version, the args."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from src.evaluation.report.sources import Sources
+
+LONG = ("args", "attributes", "files", "checkpoints", "schema_version", "stage")
+"""Parts of a manifest that the page shows on their own, or that a finished run's folder has."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A list of facts under one heading, and what is shown as it stands in the file."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    json: str = ""
+    json_title: str = ""
+
+
+def build_provenance(sources: Sources) -> list[Group]:
+    """Facts of the evaluation, its files, scorers, models and data set."""
+    metrics, facts = sources.metrics, dict(sources.facts)
+    args = facts.pop("args", None)
+    rows = ("rows", "attributes", "models", "dataset", "scorers", "comparisons", "controllability")
+    settings = {k: v for k, v in metrics.items() if k not in rows}
+    groups = [
+        Group("This evaluation", tuple(_flat({**facts, **settings})), _pretty(args), "args"),
+        Group("Its files, sha256", tuple(sources.files.items())),
+        Group("Attributes", tuple(_flat(metrics["attributes"]))),
+        Group("Scorers", tuple(_flat(metrics["scorers"]))),
+    ]
+    for name, model in metrics["models"].items():
+        groups.append(_of_run(f"Model {name}", model, sources.models.get(name, {})))
+    groups.append(_of_run("Data set", metrics["dataset"], sources.dataset))
+    return groups
+
+
+def _of_run(title: str, known: Mapping[str, Any], manifest: Mapping[str, Any]) -> Group:
+    recorded = {key: value for key, value in manifest.items() if key not in LONG}
+    files = {f"sha256 of {n}": f["sha256"] for n, f in manifest.get("files", {}).items()}
+    facts = (*_flat({**known, **recorded}), *files.items())
+    return Group(title, facts, _pretty(manifest.get("args")), "args")
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) if value else ""
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every leaf of a JSON value as (path, text); lists without objects are one leaf."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
+        for i, inner in enumerate(value):
+            yield from _flat(inner, f"{path}.{i}")
+    else:
+        yield path, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,306 @@
+"""A finished evaluation with its data set and its models, on disk, made in a moment without any model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.attributes.attribute import Attribute, from_manifest
+from src.evaluation.cells import Cell
+from src.evaluation.continuation import Continuation
+from src.evaluation.generations_file import write_generations
+from src.evaluation.metrics import cell_rows
+from src.evaluation.report.page import write_report
+from src.runtime import keyed_hash, keyed_uniform
+
+ATTRIBUTES = {
+    "toxicity": {
+        "labels": ["nontoxic", "toxic"],
+        "edges": [0.05],
+        "desired": "nontoxic",
+        "scorer": {"name": "profanity_check"},
+    },
+    "sentiment": {
+        "labels": ["neg", "pos"],
+        "edges": [0.0],
+        "desired": "pos",
+        "scorer": {"name": "vader"},
+    },
+}
+BOTH = {"toxicity": "nontoxic", "sentiment": "pos"}
+CELLS = [
+    ("M-B", {}, "sample"),
+    ("M-TS", {}, "sample"),
+    ("M-TS", BOTH, "sample"),
+    ("M-TS", BOTH, "contrast"),
+]
+WORDS = """
+    the film story plain quiet river morning letter answer garden window music table friend road winter
+    small bright slow early kind gentle silly lousy dull clever warm cold green paper
+""".split()  # noqa: SIM905
+
+Write = Callable[[str, str, int], Sequence[str]]
+"""Cell's name, prompt's id, sample → the sentences that were written."""
+
+
+def attributes(recorded: Mapping[str, Any] = ATTRIBUTES) -> dict[str, Attribute]:
+    return from_manifest(recorded)
+
+
+def plain_sentences(cell: str, prompt: str, sample: int) -> list[str]:
+    """One to three sentences; every 37th continuation has none."""
+    key = f"{cell}/{prompt}/{sample}"
+    draw = keyed_hash(0, "length", key)
+    if draw % 37 == 0:
+        return []
+    return [
+        " ".join(
+            WORDS[keyed_hash(0, f"word {s} {w}", key) % len(WORDS)] for w in range(6 + draw % 9)
+        )
+        + "."
+        for s in range(1 + draw % 3)
+    ]
+
+
+@dataclass(frozen=True)
+class EvaluationFolder:
+    """Where everything is."""
+
+    results: Path
+    dataset: Path
+    models: dict[str, Path]
+    facts: dict[str, Any]
+
+    def write_report(self, **changes: Any) -> Path:
+        settings = {"dataset": self.dataset, "models": self.models, "facts": self.facts} | changes
+        return write_report(self.results, **settings)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return json.loads((self.results / "metrics.json").read_text(encoding="utf-8"))
+
+    def change_metrics(self, **changes: Any) -> None:
+        _write_json(self.results / "metrics.json", self.metrics | changes)
+
+
+def evaluation_folder(
+    folder: Path,
+    *,
+    prompts: Mapping[str, Sequence[str]] | None = None,
+    write: Write = plain_sentences,
+    recorded: Mapping[str, Any] = ATTRIBUTES,
+    samples: int = 1,
+) -> EvaluationFolder:
+    """Write an evaluation of CELLS, its data set's statistics and its models' logs.
+
+    Args:
+        folder: where.
+        prompts: source → texts.
+        write: what is written.
+        recorded: the attributes, as in a manifest.
+        samples: continuations of each prompt.
+    """
+    known = attributes(recorded)
+    prompts = prompts or {"unprompted": [""] * 12, "validation": ["I must say that"] * 6}
+    made = EvaluationFolder(
+        folder / "results",
+        folder / "data",
+        {name: folder / "models" / name for name in ("M-B", "M-TS")},
+        {"args": {"seed": 0}, "git_commit": "0" * 40, "packages": {"python": "3.11.7"}},
+    )
+    finished = [
+        (
+            cell,
+            [
+                _continuation(cell, place, sample, text, write, known)
+                for place, text in enumerate(texts)
+                for sample in range(samples)
+            ],
+        )
+        for source, texts in prompts.items()
+        for cell in _cells(source, known)
+    ]
+    made.results.mkdir(parents=True)
+    write_generations(made.results / "generations.parquet", finished, known)
+    rows = [
+        row
+        for cell, written in finished
+        for row in cell_rows(cell.facts, written, known, seed=0, resamples=100)
+    ]
+    _write_json(made.results / "metrics.json", _metrics(rows, recorded))
+    _write_dataset(made.dataset, known)
+    for name, path in made.models.items():
+        _write_model(path, name)
+    return made
+
+
+def _cells(source: str, known: Mapping[str, Attribute]) -> list[Cell]:
+    return [
+        Cell(model, {a: known[a].desired for a in asked if a in known}, decoding, source, "")
+        for model, asked, decoding in CELLS
+    ]
+
+
+def _continuation(
+    cell: Cell, place: int, sample: int, prompt: str, write: Write, known: Mapping[str, Attribute]
+) -> Continuation:
+    prompt_id = f"{place:05d}"
+    sentences = tuple(write(str(cell), prompt_id, sample))
+    scores = [
+        {name: _score(name, f"{cell}/{prompt_id}/{sample}/{i}") for name in known}
+        for i in range(len(sentences))
+    ]
+    return Continuation(
+        prompt_id=prompt_id,
+        sample=sample,
+        prompt=prompt,
+        text=" ".join(sentences) if sentences else " … ",
+        n_tokens=12,
+        sentences=sentences,
+        scores=tuple(scores),
+        labels=tuple({name: known[name].label_of(s[name]) for name in known} for s in scores),
+        reference_nll=40.0 + 10 * keyed_uniform(0, "nll", f"{cell}/{prompt_id}/{sample}"),
+        reference_tokens=12,
+    )
+
+
+def _score(name: str, key: str) -> float:
+    """Toxicity: small numbers above 0, some large; others: −1 to 1, some exactly 0."""
+    share = keyed_uniform(0, name, key)
+    if name == "toxicity":
+        return 0.002 + 0.9 * share**4
+    return 0.0 if share < 0.1 else 2 * share - 1
+
+
+def _metrics(rows: list[dict[str, Any]], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    run = {"path": "models/one", "manifest_sha256": "a" * 64, "checkpoint": "final"}
+    return {
+        "rows": rows,
+        "attributes": {name: {"quantiles": None, **one} for name, one in recorded.items()},
+        "models": dict.fromkeys(("M-B", "M-TS"), run),
+        "dataset": {"path": "data/one", "manifest_sha256": "b" * 64},
+        "scorers": {name: {"name": "scorer", "sha256": "c" * 64} for name in recorded},
+        "reference": {"name": "base", "revision": None, "weights_sha256": "d" * 64},
+        "decodings": {"sample": {"top_p": 0.9}, "contrast": {"contrast_weights": BOTH}},
+        "seed": 0,
+    }
+
+
+def _write_dataset(folder: Path, known: Mapping[str, Attribute]) -> None:
+    folder.mkdir()
+    share = {"sentences": 60, "share": 0.6}
+    names = list(known)
+    split = {"sentences": 90, "tokens": 900, "words": 800, "untagged": 1}
+    source = {"documents_read": 50, "documents_used": 49, "sentences_used": 100}
+    pair = {"correlation_of_scores": -0.21, "cramers_v_of_labels": 0.2, "sentences": {}}
+    statistics = {
+        "documents": {"read": 50, "used": 49, "excluded": {}, "bad": 1},
+        "sentences": {"read": 120, "used": 100, "excluded": {"too_short": 20}},
+        "splits": {"train": {**split, "label_combinations": {"nontoxic + pos": 30}}},
+        "sources": [{"source": "Letters", **source}],
+        "attributes": {name: _scores_of(one, share) for name, one in known.items()},
+        "label_combinations": {"nontoxic + pos": share},
+        "pairs": [{"attributes": names[:2], **pair}] if len(names) > 1 else [],
+    }
+    _write_json(folder / "stats.json", statistics)
+    _write_json(folder / "manifest.json", {"git_commit": "1" * 40, "cleaning": "gentle"})
+
+
+def _scores_of(one: Attribute, share: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "edges": list(one.edges),
+        "labels": dict.fromkeys(one.labels, share),
+        "scores": {
+            "n": 100,
+            "lowest": -0.9,
+            "highest": 0.95,
+            "mean": 0.1234567,
+            "standard_deviation": 0.3,
+            "deciles": [i / 10 for i in range(1, 10)],
+            "exactly_on_an_edge": {"sentences": 3, "share": 0.03},
+        },
+        "histogram": {"bin_edges": [-0.9, -0.4, 0.1, 0.6, 0.95], "counts": [10, 40, 30, 20]},
+    }
+
+
+def _write_model(folder: Path, name: str) -> None:
+    folder.mkdir(parents=True)
+    rows: list[dict[str, Any]] = [
+        {"step": i, "split": "train", "loss": 5 - i / 40, "tokens_seen": 100 * i}
+        for i in range(1, 41)
+    ]
+    rows.append({"step": 40, "split": "validation", "loss": 4.2, "tokens_seen": 4000})
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    files = {"final/model.safetensors": {"bytes": 1, "sha256": "e" * 64}}
+    _write_json(folder / "manifest.json", {"base_model": {"name": "base"}, "files": files})
+
+
+def comparisons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every cell against the first one of its prompts, in the form of metrics.json."""
+    found = []
+    for row in rows:
+        first = next(r for r in rows if all(r[key] == row[key] for key in ("prompts", "attribute")))
+        if row is first:
+            continue
+        p = keyed_uniform(0, "p", f"{row['model']}{row['decoding']}{row['attribute']}") ** 3
+        found.append(
+            {
+                **{
+                    name: {key: one[key] for key in CELL}
+                    for name, one in (("a", row), ("b", first))
+                },
+                "roles": ["baseline"],
+                "attribute": row["attribute"],
+                "targets": row["targets"],
+                "family": f"{row['attribute']}, {row['prompts']}",
+                "share_a": row["misalignment"],
+                "share_b": first["misalignment"],
+                "difference": row["misalignment"] - first["misalignment"],
+                "ci_low": -0.1,
+                "ci_high": 0.2,
+                "ratio": None,
+                "p": p / 2,
+                "p_holm": p,
+                "mcnemar": {"b": 3, "c": 5, "p": 0.7265625, "n_prompts": 20},
+                "minimum_detectable_difference": 0.1234,
+                "n_prompts": row["n_prompts"],
+            }
+        )
+    return found
+
+
+CELL = ("model", "condition", "decoding", "prompts")
+
+
+def controllability() -> list[dict[str, Any]]:
+    """One matrix of two conditions, in the form of metrics.json."""
+    share = {"share": 0.7125, "ci_low": 0.6, "ci_high": 0.8}
+    rest = {"share": 0.2875, "ci_low": 0.2, "ci_high": 0.4}
+    shares = {
+        "toxicity": {"nontoxic": share, "toxic": rest},
+        "sentiment": {"neg": rest, "pos": share},
+    }
+    effect = {"attribute": "toxicity", "label": "nontoxic", "given": {"sentiment": "pos"}}
+    change = {"difference": -0.0625, "ci_low": -0.12, "ci_high": -0.01}
+    return [
+        {
+            "model": "M-TS",
+            "decoding": "contrast",
+            "prompts": "validation",
+            "unconditioned_decoding": "sample",
+            "rows": [
+                {"condition": asked, "n_sentences": 40, "shares": shares} for asked in ({}, BOTH)
+            ],
+            "effects": [
+                {**effect, "measured": name, "measured_label": "pos", "leakage": True, **change}
+                for name in ("sentiment",)
+            ],
+        }
+    ]
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")

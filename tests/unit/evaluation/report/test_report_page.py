@@ -1,0 +1,242 @@
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from src.evaluation.report.numbers import look_up
+from src.evaluation.report.page import embedded_json
+from tests.evaluation_folder import ATTRIBUTES, comparisons, controllability, evaluation_folder
+
+HOSTILE = [
+    "<script>window.owned = 1</script>",
+    "</script><script>window.owned = 2</script>",
+    '"><img src=x onerror="window.owned = 3">',
+    "<!-- <script>",
+    "]]> --> </style></title> &lt; &amp;",
+    "line\u2028separator\u2029and\u0000null\r\n",
+    "{{ 7 * 7 }} {% raw %} ${window.owned = 4} \\u003c",
+]
+
+
+class Page(HTMLParser):
+    """Elements with a place in a file, the text of numbers, and the content of scripts."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.placed, self.scripts, self.styles, self.tags = [], [], [], []
+        self.links, self.ids, self.open = [], [], None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        self.open = (tag, found)
+        if tag in ("script", "style"):
+            self.scripts.append((found, "")) if tag == "script" else self.styles.append("")
+        if "data-path" in found:
+            self.placed.append([found["data-path"], json.loads(found["data-value"]), ""])
+
+    def handle_endtag(self, tag):
+        self.open = None
+
+    def handle_data(self, data):
+        if self.open is None:
+            return
+        tag, found = self.open
+        if tag == "script":
+            self.scripts[-1] = (found, self.scripts[-1][1] + data)
+        elif tag == "style":
+            self.styles[-1] += data
+        elif "data-path" in found:
+            self.placed[-1][2] += data
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return evaluation_folder(tmp_path_factory.mktemp("evaluation"))
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return Page(made.write_report().read_text(encoding="utf-8"))
+
+
+def files_of(made):
+    stats = json.loads((made.dataset / "stats.json").read_text(encoding="utf-8"))
+    return {"metrics": made.metrics, "statistics": stats}
+
+
+def shows(text, value):
+    """Whether a text is a value, or a share in percent, correct to its last digit."""
+    if value is None:
+        return text == "–"
+    plain = text.replace(",", "").replace("−", "-")
+    digits = len(plain.split("e")[0].partition(".")[2])
+    exponent = int(plain.partition("e")[2] or 0)
+    allowed = 0.5 * 10.0 ** (exponent - digits) * (1 + 1e-9) + 1e-12
+    if "e" not in plain and "." not in plain and not isinstance(value, int):
+        allowed = max(allowed, abs(value) * 5e-4)  # leading digits of a large number
+    return any(abs(float(plain) - one) <= allowed for one in (value, 100 * value))
+
+
+def test_every_number_of_the_page_is_the_one_of_its_file(made, page):
+    files = files_of(made)
+    assert len(page.placed) > 500
+    for path, value, text in page.placed:
+        file, _, place = path.partition(":")
+        assert look_up(files[file], place) == value, path
+        assert shows(text, value), (path, value, text)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """With comparisons and a controllability matrix, and some cells that had nothing to measure."""
+    made = evaluation_folder(tmp_path_factory.mktemp("compared"))
+    rows = made.metrics["rows"]
+    found = comparisons(rows)
+    found[0] |= {"p": None, "p_holm": None, "difference": None}
+    made.change_metrics(comparisons=found, controllability=controllability())
+    return made
+
+
+def test_comparisons_and_the_matrix_show_their_numbers(compared):
+    page = Page(compared.write_report().read_text(encoding="utf-8"))
+    files, there = files_of(compared), set()
+    for path, value, text in page.placed:
+        file, _, place = path.partition(":")
+        there.add(place)
+        assert look_up(files[file], place) == value, path
+        assert text[0] in "↓↑" or shows(text, value), (path, value, text)
+    for i in range(len(files["metrics"]["comparisons"])):
+        for key in ("difference", "p_holm", "mcnemar.p", "minimum_detectable_difference"):
+            assert f"comparisons.{i}.{key}" in there
+    for place in ("rows.1.shares.sentiment.pos.share", "effects.0.difference"):
+        assert f"controllability.0.{place}" in there
+
+
+def test_marks_stand_beside_what_is_significant_and_nothing_else(compared):
+    page = Page(compared.write_report().read_text(encoding="utf-8"))
+    marked = {p.split(".")[1] for p, _, text in page.placed if text[0] in "↓↑"}
+    found = compared.metrics["comparisons"]
+    wanted = {
+        str(i) for i, one in enumerate(found) if one["p_holm"] is not None and one["p_holm"] < 0.05
+    }
+    assert marked == wanted
+    assert 0 < len(wanted) < len(found)
+    for path, _, text in page.placed:
+        if text[0] in "↓↑":
+            difference = found[int(path.split(".")[1])]["difference"]
+            assert text == ("↓ baseline" if difference < 0 else "↑ baseline")
+
+
+def test_every_number_of_every_row_is_in_the_page(made, page):
+    there = {path for path, _, _ in page.placed}
+    for i, row in enumerate(made.metrics["rows"]):
+        for key, value in row.items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                assert f"metrics:rows.{i}.{key}" in there
+
+
+def test_the_same_input_gives_the_same_bytes(made, tmp_path):
+    again = evaluation_folder(tmp_path)
+    first = made.write_report().read_bytes()
+    assert made.write_report().read_bytes() == first
+    assert again.write_report().read_bytes() == first
+
+
+def test_nothing_is_loaded_and_nothing_but_our_own_script_may_run(page):
+    policy = next(a["content"] for t, a in page.tags if a.get("http-equiv"))
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    sources = [(kind, text) for kind, text in (("style", page.styles[0]),)]
+    sources.append(("script", page.scripts[-1][1]))
+    for kind, text in sources:
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert [found.get("type") for found, _ in page.scripts] == ["application/json", None]
+    for tag, found in page.tags:
+        assert tag not in ("link", "img", "iframe", "object", "base"), tag
+        assert "style" not in found, tag
+        assert not [key for key in found if key.startswith("on") or key in ("src", "srcset")], tag
+        assert found.get("href", "#").startswith("#")
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", page.scripts[1][1]
+    )
+    assert "http" not in page.styles[0]
+
+
+def test_links_lead_to_sections_and_ids_are_unique(page):
+    ids = [found["id"] for _, found in page.tags if "id" in found]
+    assert len(ids) == len(set(ids))
+    assert {a["href"][1:] for _, a in page.tags if "href" in a} <= set(ids)
+    assert {"results", "pareto", "scores", "generations", "training", "data", "provenance"} <= set(
+        ids
+    )
+
+
+def test_hostile_text_stays_in_the_data_block_and_comes_back_whole(tmp_path):
+    made = evaluation_folder(
+        tmp_path,
+        prompts={'<b>"x"</b>.txt': HOSTILE},
+        write=lambda cell, prompt, sample: HOSTILE,
+    )
+    text = made.write_report().read_text(encoding="utf-8")
+    page = Page(text)
+    assert len(page.scripts) == 2
+    data = json.loads(page.scripts[0][1])
+    assert data["prompts"] == HOSTILE
+    assert data["sentences"][0] == HOSTILE
+    assert not re.search("[<>&\u2028\u2029]", page.scripts[0][1])
+    assert "window.owned" not in text.replace(page.scripts[0][1], "")
+    assert '<b>"x"' not in text
+
+
+def test_embedded_json_is_the_same_value_and_holds_no_markup():
+    value = {"text": "".join(HOSTILE), "n": [1, 0.25, None, True]}
+    text = str(embedded_json(value))
+    assert json.loads(text) == value
+    assert not set("<>&\u2028\u2029") & set(text)
+
+
+def test_the_page_is_there_without_statistics_logs_and_manifests(made, tmp_path):
+    nowhere = tmp_path / "gone"
+    path = made.write_report(dataset=nowhere, models={"M-B": nowhere})
+    page = Page(path.read_text(encoding="utf-8"))
+    ids = {found["id"] for _, found in page.tags if "id" in found}
+    assert "results" in ids
+    assert not {"data", "training"} & ids
+
+
+def test_one_attribute_and_three_labels(tmp_path):
+    one = {
+        "sentiment": {
+            **ATTRIBUTES["sentiment"],
+            "labels": ["neg", "neutral", "pos"],
+            "edges": [-0.3, 0.3],
+        }
+    }
+    made = evaluation_folder(tmp_path, recorded=one)
+    text = made.write_report().read_text(encoding="utf-8")
+    assert "Misalignment, joint" not in text
+    assert "Misalignment, sentiment" in text
+    assert "neutral" in text
+
+
+def test_every_hash_and_version_is_shown(made):
+    text = made.write_report().read_text(encoding="utf-8")
+    for digest in "0" * 40, "a" * 64, "b" * 64, "c" * 64, "d" * 64, "e" * 64, "1" * 40:
+        assert digest in text
+    for name in ("metrics.json", "generations.parquet"):
+        assert hashlib.sha256((made.results / name).read_bytes()).hexdigest() in text
+
+
+def test_a_sample_of_a_huge_run_is_said_to_be_one(made):
+    whole = made.write_report().read_text(encoding="utf-8")
+    assert "holds a sample" not in whole
+    text = made.write_report(most_embedded=20).read_text(encoding="utf-8")
+    assert re.search(r"sample of 20 of the\s+72 generations", text)
+    assert len(json.loads(Page(text).scripts[0][1])["cell"]) == 20
