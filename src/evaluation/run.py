@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-from src.artifacts import (
-    MANIFEST,
-    Run,
-    git_commit,
-    package_versions,
-    partial_folder,
-    read_manifest,
-    write_json_atomically,
-    write_text_atomically,
-)
-from src.attributes.attribute import to_manifest
+from src.artifacts import MANIFEST, Run, partial_folder, read_manifest
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError, ProjectError
-from src.evaluation.cells import Cell, samples_of
-from src.evaluation.comparison import compare_all
-from src.evaluation.continuation import Continuation
-from src.evaluation.controllability import controllability
-from src.evaluation.generations_file import GENERATIONS, write_generations
+from src.evaluation.cells import samples_of
+from src.evaluation.choosing import choose
 from src.evaluation.inputs import Inputs, checkpoints_to_try, find_inputs
-from src.evaluation.metrics import cell_rows
-from src.evaluation.more_data import PICTURE, draw_more_data, lines_of
-from src.evaluation.report.page import write_report
-from src.evaluation.report.sources import REPORT
-from src.evaluation.selection import (
-    misalignment_sweeps,
-    select_measured,
-    selected_by,
-    with_checkpoints,
-)
-from src.evaluation.sweep import candidates, sweep_result, trial_args, with_chosen
-from src.evaluation.sweep_args import CHOSEN_ARGS, args_file
-from src.evaluation.table_formats import to_csv, to_latex, to_markdown, to_text
-from src.evaluation.tables import build_tables
+from src.evaluation.measuring import finish_cells, metrics_of
+from src.evaluation.results_folder import describe_results, write_results
+from src.evaluation.sweep import candidates, trial_args
 
 logger = logging.getLogger(__name__)
 
 STAGE = "evaluation"
-METRICS, TABLES, WORK = "metrics.json", "tables.md", "work"
-TABLES_CSV, TABLES_TEX = "tables.csv", "tables.tex"
+WORK = "work"
 
 
 def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = False) -> str:
@@ -71,9 +42,9 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
     with Run(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite) as run:
         if run.status == "done":
             _check_unchanged(args)
-            return f"already done: {args.output}\n\n{_result(args.output)}"
+            return f"already done: {args.output}\n\n{describe_results(args.output)}"
         _evaluate(args, inputs or find_inputs(args, hash_files=True), run)
-    return _result(args.output)
+    return describe_results(args.output)
 
 
 def _plan(args: EvaluationArgs, inputs: Inputs) -> str:
@@ -133,173 +104,22 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
 
     scorers = check_scorers(inputs.attributes, inputs.dataset["scorers"])
     judges = check_judges(inputs.attributes, inputs.dataset.get("judges", {}))
-    args, choices = _choose(args, run)
+    args, choices = choose(args, run.partial / WORK)
     if choices:
         inputs = find_inputs(args, hash_files=True)
-    finished, reference = _finished(args, inputs, run.partial / WORK)
-    metrics = _metrics(
-        args,
-        inputs,
-        finished,
-        {"scorers": scorers, "judges": judges, "reference": reference, **choices},
-    )
-    write_generations(run.partial / GENERATIONS, finished, inputs.attributes)
-    if args.model_cards:
-        from src.evaluation.model_card import write_model_cards
-
-        manifests = {name: model.manifest for name, model in inputs.models.items()}
-        write_model_cards(run.partial, metrics, manifests, inputs.dataset)
-    write_json_atomically(run.partial / METRICS, metrics)
-    write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
-    write_text_atomically(run.partial / TABLES_CSV, to_csv(metrics))
-    write_text_atomically(run.partial / TABLES_TEX, to_latex(build_tables(metrics)))
-    if lines := lines_of(metrics):
-        draw_more_data(lines, run.partial / PICTURE)
-    _report(args, run.partial)
+    finished, reference = finish_cells(args, inputs, run.partial / WORK)
+    judged_by = {"scorers": scorers, "judges": judges, "reference": reference}
+    metrics = metrics_of(args, inputs, finished, judged_by | choices)
+    write_results(run.partial, args, inputs, finished, metrics)
     shutil.rmtree(run.partial / WORK)
     run.publish(
         attributes=metrics["attributes"],
         seed=args.seed,
         models=metrics["models"],
         dataset=metrics["dataset"],
-        scorers=scorers,
-        judges=judges,
-        reference=reference,
+        **judged_by,
         counts={
             "cells": len(finished),
             "continuations": sum(len(continuations) for _, continuations in finished),
         },
     )
-
-
-def _report(args: EvaluationArgs, folder: Path) -> None:
-    facts = {
-        "args": args.model_dump(mode="json", exclude={"output"}),
-        "git_commit": git_commit(),
-        "packages": package_versions(),
-    }
-    models = {name: entry.path for name, entry in args.models.items()}
-    write_report(folder, dataset=args.dataset, models=models, facts=facts)
-
-
-def _choose(args: EvaluationArgs, run: Run) -> tuple[EvaluationArgs, dict[str, Any]]:
-    """The args with what had to be chosen first, and how it was chosen, for metrics.json."""
-    choices: dict[str, Any] = {}
-    args, selected = select_measured(args)
-    for name, one in misalignment_sweeps(args).items():
-        selected[name] = selected_by(try_candidates(one, run.partial / WORK), name)
-    if selected:
-        choices["selected"] = selected
-        args = with_checkpoints(args, selected)
-    if args.sweep is not None:
-        choices["sweep"] = try_candidates(args, run.partial / WORK)
-        args = with_chosen(args, choices["sweep"])
-        write_text_atomically(run.partial / CHOSEN_ARGS, args_file(args, choices["sweep"]))
-    return args, choices
-
-
-def _finished(
-    args: EvaluationArgs, inputs: Inputs, work: Path
-) -> tuple[list[tuple[Cell, list[Continuation]]], dict[str, Any]]:
-    """Every cell with its continuations, written, scored and judged; and facts of the reference model."""
-    from src.evaluation.steps import Steps
-
-    steps = Steps(args, inputs, work)
-    reference = steps.run()
-    return [(cell, steps.finished(cell)) for cell in inputs.cells], reference
-
-
-def try_candidates(args: EvaluationArgs, work: Path) -> dict[str, Any]:
-    """The sweep: every candidate written, scored, measured and compared (see `sweep.py`).
-
-    Args:
-        args: with a sweep.
-        work: of the unfinished run; pieces of work that are done are not done again.
-
-    Returns:
-        What `sweep_result` does.
-    """
-    tried = candidates(args, checkpoints_to_try(args))
-    inside = trial_args(args, tried)
-    inputs = find_inputs(inside, hash_files=True)
-    logger.info("sweep: %d candidates", len(tried))
-    finished, _ = _finished(inside, inputs, work)
-    result = sweep_result(args, tried, _rows(inside, inputs, finished))
-    if result["chosen"] is None:
-        logger.warning("sweep: no candidate keeps to the limits; none is chosen")
-    else:
-        logger.info("sweep: chosen: %s", result["candidates"][result["chosen"]]["name"])
-    return result
-
-
-def _rows(
-    args: EvaluationArgs, inputs: Inputs, finished: Sequence[tuple[Cell, Sequence[Continuation]]]
-) -> list[dict[str, Any]]:
-    rows = []
-    for cell, continuations in finished:
-        rows += cell_rows(
-            cell.facts,
-            continuations,
-            inputs.attributes,
-            seed=args.seed,
-            resamples=args.bootstrap_resamples,
-        )
-    return rows
-
-
-def _metrics(
-    args: EvaluationArgs,
-    inputs: Inputs,
-    finished: Sequence[tuple[Cell, Sequence[Continuation]]],
-    judges: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The content of metrics.json: the rows, and how they were made."""
-    how = args.model_dump(
-        mode="json",
-        include={
-            "decodings",
-            "prompts",
-            "placement",
-            "samples_per_prompt",
-            "bootstrap_resamples",
-            "seed",
-        },
-    )
-    return {
-        "rows": _rows(args, inputs, finished),
-        "comparisons": compare_all(finished, inputs.attributes, args.decodings, args.seed),
-        "controllability": controllability(finished, inputs.attributes, args.decodings),
-        "attributes": to_manifest(inputs.attributes),
-        "models": {
-            name: {**model.facts, "condition_on": model.manifest["condition_on"]}
-            for name, model in inputs.models.items()
-        },
-        "dataset": {
-            "path": str(inputs.dataset.folder),
-            "manifest_sha256": inputs.dataset.sha256,
-        },
-        **judges,
-        **how,
-    }
-
-
-def _result(folder: Path) -> str:
-    """What is printed at the end: the tables, and where everything is."""
-    from src.evaluation.model_card import copy_commands
-
-    metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    files = (
-        REPORT,
-        TABLES,
-        TABLES_CSV,
-        TABLES_TEX,
-        PICTURE,
-        CHOSEN_ARGS,
-        METRICS,
-        GENERATIONS,
-        MANIFEST,
-    )
-    paths = "\n".join(f"  {folder / name}" for name in files if (folder / name).is_file())
-    cards = "\n".join(f"  {command}" for command in copy_commands(folder, metrics))
-    beside = f"\n\nto put the model cards beside the models:\n{cards}" if cards else ""
-    return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}{beside}"

@@ -1,0 +1,69 @@
+"""What has to be chosen before anything is reported: checkpoints, and the setting of a sweep."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from src.config.evaluation import EvaluationArgs
+from src.evaluation.inputs import checkpoints_to_try, find_inputs
+from src.evaluation.measuring import finish_cells, rows_of
+from src.evaluation.selection import (
+    misalignment_sweeps,
+    select_measured,
+    selected_by,
+    with_checkpoints,
+)
+from src.evaluation.sweep import candidates, sweep_result, trial_args, with_chosen
+
+logger = logging.getLogger(__name__)
+
+
+def choose(args: EvaluationArgs, work: Path) -> tuple[EvaluationArgs, dict[str, Any]]:
+    """The args with what had to be chosen first, and how it was chosen.
+
+    Args:
+        args: as given.
+        work: of the unfinished run; pieces of work that are done are not done again.
+
+    Returns:
+        (args to report, `selected` and `sweep` for metrics.json where there are such choices).
+
+    Raises:
+        ProjectError: a choice is asked for that cannot be made.
+    """
+    choices: dict[str, Any] = {}
+    args, selected = select_measured(args)
+    for name, one in misalignment_sweeps(args).items():
+        selected[name] = selected_by(try_candidates(one, work), name)
+    if selected:
+        choices["selected"] = selected
+        args = with_checkpoints(args, selected)
+    if args.sweep is not None:
+        choices["sweep"] = try_candidates(args, work)
+        args = with_chosen(args, choices["sweep"])
+    return args, choices
+
+
+def try_candidates(args: EvaluationArgs, work: Path) -> dict[str, Any]:
+    """The sweep: every candidate written, scored, measured and compared (see `sweep.py`).
+
+    Args:
+        args: with a sweep.
+        work: of the unfinished run; pieces of work that are done are not done again.
+
+    Returns:
+        What `sweep_result` does.
+    """
+    tried = candidates(args, checkpoints_to_try(args))
+    inside = trial_args(args, tried)
+    inputs = find_inputs(inside, hash_files=True)
+    logger.info("sweep: %d candidates", len(tried))
+    finished, _ = finish_cells(inside, inputs, work)
+    result = sweep_result(args, tried, rows_of(inside, inputs, finished))
+    if result["chosen"] is None:
+        logger.warning("sweep: no candidate keeps to the limits; none is chosen")
+    else:
+        logger.info("sweep: chosen: %s", result["candidates"][result["chosen"]]["name"])
+    return result

@@ -1,0 +1,88 @@
+"""The files of a finished evaluation: figures, texts, tables, pictures, report, cards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from src.artifacts import (
+    MANIFEST,
+    git_commit,
+    package_versions,
+    write_json_atomically,
+    write_text_atomically,
+)
+from src.config.evaluation import EvaluationArgs
+from src.evaluation.generations_file import GENERATIONS, write_generations
+from src.evaluation.inputs import Inputs
+from src.evaluation.measuring import FinishedCells
+from src.evaluation.more_data import PICTURE, draw_more_data, lines_of
+from src.evaluation.report.page import write_report
+from src.evaluation.report.sources import REPORT
+from src.evaluation.sweep_args import CHOSEN_ARGS, args_file
+from src.evaluation.table_formats import to_csv, to_latex, to_markdown, to_text
+from src.evaluation.tables import build_tables
+
+METRICS = "metrics.json"
+TABLES, TABLES_CSV, TABLES_TEX = "tables.md", "tables.csv", "tables.tex"
+FILES = (
+    *(REPORT, TABLES, TABLES_CSV, TABLES_TEX, PICTURE),
+    *(CHOSEN_ARGS, METRICS, GENERATIONS, MANIFEST),
+)
+
+
+def write_results(
+    folder: Path,
+    args: EvaluationArgs,
+    inputs: Inputs,
+    finished: FinishedCells,
+    metrics: Mapping[str, Any],
+) -> None:
+    """Write all files but the manifest.
+
+    Args:
+        folder: of the unfinished run.
+        args: of the run, with what was chosen.
+        inputs: of the run.
+        finished: the reported cells.
+        metrics: content of metrics.json.
+    """
+    write_generations(folder / GENERATIONS, finished, inputs.attributes)
+    write_json_atomically(folder / METRICS, metrics)
+    tables = build_tables(metrics)
+    write_text_atomically(folder / TABLES, to_markdown(tables))
+    write_text_atomically(folder / TABLES_CSV, to_csv(metrics))
+    write_text_atomically(folder / TABLES_TEX, to_latex(tables))
+    if "sweep" in metrics:
+        write_text_atomically(folder / CHOSEN_ARGS, args_file(args, metrics["sweep"]))
+    if lines := lines_of(metrics):
+        draw_more_data(lines, folder / PICTURE)
+    if args.model_cards:
+        from src.evaluation.model_card import write_model_cards
+
+        manifests = {name: model.manifest for name, model in inputs.models.items()}
+        write_model_cards(folder, metrics, manifests, inputs.dataset)
+    _report(args, folder)
+
+
+def _report(args: EvaluationArgs, folder: Path) -> None:
+    facts = {
+        "args": args.model_dump(mode="json", exclude={"output"}),
+        "git_commit": git_commit(),
+        "packages": package_versions(),
+    }
+    models = {name: entry.path for name, entry in args.models.items()}
+    write_report(folder, dataset=args.dataset, models=models, facts=facts)
+
+
+def describe_results(folder: Path) -> str:
+    """What is printed at the end: the tables, and where everything is."""
+    from src.evaluation.model_card import copy_commands
+
+    metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    paths = "\n".join(f"  {folder / name}" for name in FILES if (folder / name).is_file())
+    cards = "\n".join(f"  {command}" for command in copy_commands(folder, metrics))
+    beside = f"\n\nto put the model cards beside the models:\n{cards}" if cards else ""
+    return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}{beside}"
