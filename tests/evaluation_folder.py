@@ -304,3 +304,33 @@ def controllability() -> list[dict[str, Any]]:
 
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def sweep() -> dict[str, Any]:
+    """Three candidates, one of them chosen and one that wrote nothing, in the form of metrics.json."""
+    figures = {"n_prompts": 9, "n_empty": 0, "ci_low": 0.1, "ci_high": 0.6}
+    baseline = figures | {"misalignment": 0.5, "perplexity": 80.0, "distinct_2": 0.8}
+    points = [
+        {
+            **figures, "name": f"weight of toxicity {weight}", "misalignment": share,
+            "perplexity": perplexity, "distinct_2": 0.7, "misalignment_ratio": share / 0.5,
+            "perplexity_ratio": perplexity / 80.0, "distinct_2_ratio": 0.875,
+            "on_front": weight > 0, "within_limits": weight == 1,
+        }
+        for weight, share, perplexity in ((0, 0.5, 90.0), (1, 0.3, 85.0))
+    ]  # fmt: skip
+    nothing = dict.fromkeys(points[0]) | {
+        "name": "weight of toxicity 9", "on_front": False, "within_limits": False,
+    }  # fmt: skip
+    return {
+        "model": "M-TS",
+        "condition": {"toxicity": "nontoxic"},
+        "limits": {
+            "against": None,
+            "perplexity_ratio_at_most": 1.2,
+            "distinct_2_ratio_at_least": None,
+        },
+        "baseline": baseline,
+        "candidates": [*points, nothing],
+        "chosen": 1,
+    }

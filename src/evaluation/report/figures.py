@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.evaluation.cells import condition_title
-from src.evaluation.report.numbers import Numbers, Shown, axis_text
+from src.evaluation.report.numbers import Numbers, Shown, axis_text, look_up
 from src.evaluation.report.scales import Scale, padded, ticks
 
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 450.0, 12.0, 270.0
@@ -75,33 +75,52 @@ def draw_pareto(
     Returns:
         None where no cell has both figures. Cells that lack one are listed in `missing`.
     """
-    rows = [
-        (i, row)
-        for i, row in enumerate(metrics["rows"])
-        if row["prompts"] == source and row["attribute"] == attribute
-    ]
-    whole = [(i, r) for i, r in rows if None not in (r["perplexity"], r["misalignment"])]
+    models = list(metrics["models"])
+    return draw_points(
+        Numbers("metrics", metrics),
+        [
+            (
+                cell_title(row, several_decodings),
+                models.index(row["model"]) if row["model"] in models else 0,
+                f"rows.{i}",
+            )
+            for i, row in enumerate(metrics["rows"])
+            if row["prompts"] == source and row["attribute"] == attribute
+        ],
+    )
+
+
+def draw_points(numbers: Numbers, named: Sequence[tuple[str, int, str]]) -> ParetoFigure | None:
+    """Points that have a misalignment with its interval, and a perplexity.
+
+    Args:
+        numbers: of metrics.json.
+        named: title, number that decides the colour, and path of each point.
+
+    Returns:
+        None where no point has both figures. Points that lack one are listed in `missing`.
+    """
+    found = [(*one, look_up(numbers.content, one[2])) for one in named]
+    whole = [one for one in found if None not in (one[3]["perplexity"], one[3]["misalignment"])]
     if not whole:
         return None
-    x = Scale(*padded(r["perplexity"] for _, r in whole), LEFT, RIGHT)
-    highest = max(r["ci_high"] for _, r in whole)
+    x = Scale(*padded(r["perplexity"] for *_, r in whole), LEFT, RIGHT)
+    highest = max(r["ci_high"] for *_, r in whole)
     y = Scale(0.0, min(1.0, highest + 0.05), BOTTOM, TOP)
-    front = pareto_front([(r["perplexity"], r["misalignment"]) for _, r in whole])
-    models = list(metrics["models"])
-    numbers = Numbers("metrics", metrics)
+    front = pareto_front([(r["perplexity"], r["misalignment"]) for *_, r in whole])
     points = [
         Point(
             number=k + 1,
-            title=cell_title(row, several_decodings),
-            model=models.index(row["model"]) if row["model"] in models else 0,
+            title=title,
+            model=model,
             x=x(row["perplexity"]),
             y=y(row["misalignment"]),
             low=y(row["ci_low"]),
             high=y(row["ci_high"]),
             best=k in front,
-            shown=_numbers_of(numbers, i),
+            shown=_numbers_of(numbers, path),
         )
-        for k, (i, row) in enumerate(whole)
+        for k, (title, model, path, row) in enumerate(whole)
     ]
     drawn = sorted((p for p in points if p.best), key=lambda p: p.x)
     return ParetoFigure(
@@ -111,13 +130,13 @@ def draw_pareto(
         ),
         points=tuple(points),
         front=_staircase(drawn),
-        missing=tuple(cell_title(r, several_decodings) for i, r in rows if (i, r) not in whole),
+        missing=tuple(one[0] for one in found if one not in whole),
     )
 
 
-def _numbers_of(numbers: Numbers, row: int) -> dict[str, Shown]:
-    shares = {key: numbers.percent(f"rows.{row}.{key}") for key in INTERVAL}
-    return {**shares, "perplexity": numbers.number(f"rows.{row}.perplexity", 1)}
+def _numbers_of(numbers: Numbers, path: str) -> dict[str, Shown]:
+    shares = {key: numbers.percent(f"{path}.{key}") for key in INTERVAL}
+    return {**shares, "perplexity": numbers.number(f"{path}.perplexity", 1)}
 
 
 INTERVAL = ("misalignment", "ci_low", "ci_high")

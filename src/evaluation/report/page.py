@@ -34,6 +34,7 @@ from src.evaluation.report.result_tables import build_full_table, build_source_t
 from src.evaluation.report.score_axis import label_shade
 from src.evaluation.report.sources import REPORT, Sources, cell_of, read_sources
 from src.evaluation.report.summary import build_summary
+from src.evaluation.report.sweep import build_sweep
 from src.evaluation.tables import measured
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -125,6 +126,7 @@ def _sections(
         "pareto": [
             (one.title, draw_pareto(metrics, one.source, headline, several)) for one in tables
         ],
+        "sweep": build_sweep(metrics),
         "headline": headline,
         "histograms": _histograms(sources, scores, axes),
         "curves": draw_curves(sources.logs),

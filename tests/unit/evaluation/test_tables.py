@@ -3,9 +3,11 @@ import io
 
 import pytest
 
+from src.evaluation.sweep_tables import sweep_tables
 from src.evaluation.table import Table
 from src.evaluation.table_formats import WIDTH, to_csv, to_latex, to_markdown, to_text
 from src.evaluation.tables import build_tables
+from tests.evaluation_folder import sweep
 
 ATTRIBUTES = {"toxicity": {"desired": "nontoxic"}, "sentiment": {"desired": "pos"}}
 BOTH = {"toxicity": "nontoxic", "sentiment": "pos"}
@@ -263,3 +265,22 @@ def test_latex_is_escaped_and_whole():
     assert [line.count(" & ") for line in body.strip().splitlines()] == [1, 1]
     for line in document.splitlines()[1:]:
         assert line.count("{") == line.count("}") or "{%" in line or line.endswith("tabular}}")
+
+
+def test_what_was_tried_is_a_table():
+    selected = {"by": "lowest_loss", "checkpoint": "final", "candidates": {"final": 2.0}}
+    tables = sweep_tables({"sweep": sweep(), "selected": {"M-TS": selected}})
+    checkpoints, tried = tables
+    assert checkpoints.rows == (("final", "2.000", "chosen"),)
+    assert tried.title == "Sweep: M-TS, asked nontoxic (9 prompts that are not reported)"
+    assert tried.rows[1][1:] == (
+        "30.0 [10.0, 60.0]",
+        "0.60",
+        "1.06",
+        "0.88",
+        "yes",
+        "front, chosen",
+    )
+    assert tried.rows[2][1:] == ("–", "–", "–", "–", "no", "")
+    assert "perplexity ratio at most 1.2, distinct-2 ratio at least any" in tried.caption
+    assert sweep_tables({}) == []

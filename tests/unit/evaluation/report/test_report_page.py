@@ -8,7 +8,13 @@ import pytest
 
 from src.evaluation.report.numbers import look_up
 from src.evaluation.report.page import embedded_json
-from tests.evaluation_folder import ATTRIBUTES, comparisons, controllability, evaluation_folder
+from tests.evaluation_folder import (
+    ATTRIBUTES,
+    comparisons,
+    controllability,
+    evaluation_folder,
+    sweep,
+)
 
 HOSTILE = [
     "<script>window.owned = 1</script>",
@@ -116,6 +122,24 @@ def test_comparisons_and_the_matrix_show_their_numbers(compared):
             assert f"comparisons.{i}.{key}" in there
     for place in ("rows.1.shares.sentiment.pos.share", "effects.0.difference"):
         assert f"controllability.0.{place}" in there
+
+
+def test_a_sweep_shows_its_candidates_and_its_choice(tmp_path):
+    made = evaluation_folder(tmp_path)
+    assert 'id="sweep"' not in made.write_report().read_text(encoding="utf-8")
+    made.change_metrics(sweep=sweep())
+    text = made.write_report().read_text(encoding="utf-8")
+    files, there = files_of(made), set()
+    for path, value, shown in Page(text).placed:
+        file, _, place = path.partition(":")
+        there.add(place)
+        assert look_up(files[file], place) == value, path
+        assert shows(shown, value), (path, value, shown)
+    for i in range(3):
+        for key in ("misalignment", "perplexity_ratio", "distinct_2_ratio"):
+            assert f"sweep.candidates.{i}.{key}" in there
+    assert "sweep.baseline.perplexity" in there
+    assert "limits: <b>weight of toxicity 1</b>" in text
 
 
 def test_marks_stand_beside_what_is_significant_and_nothing_else(compared):
