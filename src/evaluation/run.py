@@ -27,8 +27,6 @@ from src.evaluation.continuation import Continuation
 from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs, find_inputs
 from src.evaluation.metrics import cell_rows
-from src.evaluation.report.page import write_report
-from src.evaluation.report.sources import REPORT
 from src.evaluation.tables import build_tables, to_csv, to_markdown, to_text
 
 logger = logging.getLogger(__name__)
@@ -115,8 +113,8 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     write_json_atomically(run.partial / METRICS, metrics)
     write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
     write_text_atomically(run.partial / TABLES_CSV, to_csv(metrics))
-    _report(args, run.partial)
     shutil.rmtree(run.partial / WORK)
+    _report(args, run.partial)
     run.publish(
         attributes=metrics["attributes"],
         seed=args.seed,
@@ -132,6 +130,8 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
 
 
 def _report(args: EvaluationArgs, folder: Path) -> None:
+    from src.evaluation.report.page import write_report
+
     facts = {
         "args": args.model_dump(mode="json", exclude={"output"}),
         "git_commit": git_commit(),
@@ -186,7 +186,9 @@ def _metrics(
 
 def _result(folder: Path) -> str:
     """What is printed at the end: the tables, and where everything is."""
+    from src.evaluation.report.sources import REPORT
+
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    files = (REPORT, TABLES, TABLES_CSV, METRICS, GENERATIONS, MANIFEST)
+    files = (TABLES, TABLES_CSV, METRICS, GENERATIONS, MANIFEST)
     paths = "\n".join(f"  {folder / name}" for name in files)
-    return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}"
+    return f"{to_text(build_tables(metrics))}\n\nresults:\n  {folder / REPORT}\n{paths}"
