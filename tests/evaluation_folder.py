@@ -261,7 +261,7 @@ def comparisons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "difference": row["misalignment"] - first["misalignment"],
                 "ci_low": -0.1,
                 "ci_high": 0.2,
-                "ratio": None,
+                "ratio": 0.8125,
                 "p": p / 2,
                 "p_holm": p,
                 "mcnemar": {"b": 3, "c": 5, "p": 0.7265625, "n_prompts": 20},

@@ -23,6 +23,10 @@ HOSTILE = [
 ]
 
 
+PATIENCE_MS = 120_000
+"""How long a step may wait on a machine that is busy with other things."""
+
+
 @dataclass
 class Watched:
     """A page, and everything that it should not have done."""
@@ -65,6 +69,7 @@ def open_page(browser):
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme
         )
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         watched = Watched(context.new_page())
         page = watched.page
@@ -72,7 +77,8 @@ def open_page(browser):
         page.on("dialog", lambda dialog: (watched.errors.append("dialog"), dialog.dismiss()))
         page.on("console", lambda message: watched.errors.append(message.text))
         page.on("request", lambda request: watched.requests.append(request.url))
-        page.goto(path.as_uri())
+        if path is not None:
+            page.goto(path.as_uri())
         return watched
 
     yield opened
@@ -299,33 +305,51 @@ TIMED = """([selector, value]) => {
   document.body.offsetHeight;  // and laid out
   return performance.now() - start;
 }"""
+STEPS = {
+    "model": ("select[name=model]", "M-TS"),
+    "first search": ("input[type=search]", "window music"),
+    "search": ("input[type=search]", "letter number 12"),
+    "no search": ("input[type=search]", ""),
+    "result": ("select[name=result]", "misaligned"),
+    "label": ("select[name=label]", "1"),
+    "order": ("select[name=order]", "high 0"),
+    "colour": ("select[name=colour]", "1"),
+}
+
+
+class Clock:
+    """Milliseconds that the page's main thread has worked: what it is held up by other programs is not in."""
+
+    def __init__(self, page):
+        self._session = page.context.new_cdp_session(page)
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def worked(self):
+        found = self._session.send("Performance.getMetrics")["metrics"]
+        return 1000 * next(one["value"] for one in found if one["name"] == "ThreadTime")
 
 
 def test_twenty_thousand_generations_open_and_filter_without_a_freeze(large, open_page, capsys):
-    watched = open_page(large)
-    page = watched.page
-    opened = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+    watched = open_page(None)
+    page, clock = watched.page, Clock(watched.page)
+    page.goto(large.as_uri())
+    opened = clock.worked()
+    waited = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
     assert page.inner_text("#count") == "1–50 of 20,000 generations"
-    steps = {
-        "model": ("select[name=model]", "M-TS"),
-        "first search": ("input[type=search]", "window music"),
-        "search": ("input[type=search]", "letter number 12"),
-        "no search": ("input[type=search]", ""),
-        "result": ("select[name=result]", "misaligned"),
-        "label": ("select[name=label]", "1"),
-        "order": ("select[name=order]", "high 0"),
-        "colour": ("select[name=colour]", "1"),
-    }
-    took = {
-        name: page.evaluate(TIMED, [f"#filters {field}", value])
-        for name, (field, value) in steps.items()
-    }
-    said = ", ".join(f"{name} {ms:.0f}" for name, ms in took.items())
+    took = {}
+    for name, (where, value) in STEPS.items():
+        before = clock.worked()
+        wall = page.evaluate(TIMED, [f"#filters {where}", value])
+        took[name] = (clock.worked() - before, wall)
+    said = ", ".join(f"{name} {cpu:.0f} ({wall:.0f})" for name, (cpu, wall) in took.items())
     size = large.stat().st_size / 1e6
     with capsys.disabled():
-        print(f"\n20,000 generations ({size:.1f} MB): open {opened:.0f} ms; {said} ms")  # noqa: T201
-    assert opened < 3000
-    assert max(took.values()) < 500
+        print(  # noqa: T201
+            f"\n20,000 generations, {size:.1f} MB; milliseconds of work (of waiting): "
+            f"open {opened:.0f} ({waited:.0f}), {said}"
+        )
+    assert 10 < opened < 3000
+    assert max(cpu for cpu, _ in took.values()) < 500
     assert 0 < watched.count() < 20_000
     quiet(watched)
 
@@ -358,7 +382,7 @@ def test_light_and_dark_follow_the_system_and_the_button(small, open_page, tmp_p
         paper, ink = brightness(page, "backgroundColor"), brightness(page, "color")
         assert (paper > ink) == (scheme == "light")
         assert abs(paper - ink) > 400
-        page.screenshot(path=tmp_path / f"{scheme}.png", full_page=True)
+        page.screenshot(path=tmp_path / f"{scheme}.png")
         page.click("#theme")
         assert (brightness(page, "backgroundColor") > brightness(page, "color")) == (
             scheme == "dark"

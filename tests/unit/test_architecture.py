@@ -67,6 +67,7 @@ LIGHT = [
     "src.config.command_line", "src.config.dataset", "src.config.training", "src.config.evaluation",
     "src.artifacts", "src.evaluation.metrics", "src.evaluation.statistics", "src.evaluation.tables",
     "src.evaluation.comparison", "src.evaluation.controllability", "src.evaluation.table_formats",
+    "src.evaluation.report.page",
 ]  # fmt: skip
 
 

@@ -58,7 +58,7 @@ FIGURES = (
     ("difference", "a − b, points", "percent"),
     ("ci_low", "from", "percent"),
     ("ci_high", "to", "percent"),
-    ("ratio", "a / b", "significant"),
+    ("ratio", "a / b", "number"),
     ("p", "p", "significant"),
     ("p_holm", "p, Holm", "significant"),
     ("mcnemar.p", "p, McNemar", "significant"),
@@ -122,12 +122,12 @@ def build_comparisons(metrics: Mapping[str, Any], headline: str) -> list[Compari
 
 
 def _shown(numbers: Numbers, i: int) -> tuple[Shown, ...]:
-    return tuple(
-        numbers.percent(f"comparisons.{i}.{key}")
-        if how == "percent"
-        else numbers.significant(f"comparisons.{i}.{key}", 2)
-        for key, _, how in FIGURES
-    )
+    show = {
+        "percent": numbers.percent,
+        "number": lambda path: numbers.number(path, 2),
+        "significant": lambda path: numbers.significant(path, 2),
+    }
+    return tuple(show[how](f"comparisons.{i}.{key}") for key, _, how in FIGURES)
 
 
 def headings() -> Sequence[str]:
