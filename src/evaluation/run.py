@@ -24,6 +24,7 @@ from src.evaluation.cells import Cell, samples_of
 from src.evaluation.comparison import compare_all
 from src.evaluation.continuation import Continuation
 from src.evaluation.controllability import controllability
+from src.evaluation.controllability_tables import controllability_tables
 from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs, find_inputs
 from src.evaluation.metrics import cell_rows
@@ -113,9 +114,10 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     metrics = _metrics(args, inputs, finished, {"scorers": scorers, "reference": reference})
     write_generations(run.partial / GENERATIONS, finished, inputs.attributes)
     write_json_atomically(run.partial / METRICS, metrics)
-    write_text_atomically(run.partial / TABLES, to_markdown(build_tables(metrics)))
+    tables = [*build_tables(metrics), *controllability_tables(metrics)]
+    write_text_atomically(run.partial / TABLES, to_markdown(tables))
     write_text_atomically(run.partial / TABLES_CSV, to_csv(metrics))
-    write_text_atomically(run.partial / TABLES_TEX, to_latex(build_tables(metrics)))
+    write_text_atomically(run.partial / TABLES_TEX, to_latex(tables))
     shutil.rmtree(run.partial / WORK)
     run.publish(
         attributes=metrics["attributes"],
