@@ -15,6 +15,7 @@ from src.artifacts import (
     write_text_atomically,
 )
 from src.config.evaluation import EvaluationArgs
+from src.evaluation.controllability_tables import controllability_tables
 from src.evaluation.generations_file import GENERATIONS, write_generations
 from src.evaluation.inputs import Inputs
 from src.evaluation.measuring import FinishedCells
@@ -51,7 +52,7 @@ def write_results(
     """
     write_generations(folder / GENERATIONS, finished, inputs.attributes)
     write_json_atomically(folder / METRICS, metrics)
-    tables = build_tables(metrics)
+    tables = [*build_tables(metrics), *controllability_tables(metrics)]
     write_text_atomically(folder / TABLES, to_markdown(tables))
     write_text_atomically(folder / TABLES_CSV, to_csv(metrics))
     write_text_atomically(folder / TABLES_TEX, to_latex(tables))

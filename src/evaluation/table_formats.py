@@ -139,6 +139,7 @@ LATEX = str.maketrans(
         "†": r"\textsuperscript{\textdagger}",
         "*": r"\textsuperscript{*}",
         "–": "--",
+        "−": "$-$",
         # A bracket at the start of a line would be read as the option of the line break before it.
         "[": "{[}",
         "]": "{]}",

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from src.evaluation.controllability import controllability
+from src.evaluation.controllability_tables import controllability_tables
 from tests.unit.evaluation.conftest import BOTH, make_attributes
 from tests.unit.evaluation.test_comparison import DECODINGS, cell, written
 
@@ -91,3 +92,34 @@ def test_conditions_that_differ_in_two_labels_have_no_effect_of_one():
     toxic = matrix([(cell("M", NONTOXIC), written(0.1)), (cell("M", POS), written(0.5))])
     assert toxic[0]["unconditioned_decoding"] is None
     assert toxic[0]["effects"] == []
+
+
+def tables_of(entries):
+    attributes = {name: {"labels": list(one.labels)} for name, one in make_attributes().items()}
+    return controllability_tables({"attributes": attributes, "controllability": entries})
+
+
+def test_the_tables_show_the_matrix_and_the_effects(entry):
+    shares, effects = tables_of([entry])
+    assert shares.title == "Controllability (validation)"
+    assert shares.header == ("model", "asked", "nontoxic", "toxic", "neg", "pos")
+    assert [line[1] for line in shares.rows] == [
+        "no condition", "nontoxic", "pos", "nontoxic + pos",
+    ]  # fmt: skip
+    first = entry["rows"][0]["shares"]["toxicity"]["nontoxic"]
+    assert shares.rows[0][2] == (
+        f"{100 * first['share']:.1f} [{100 * first['ci_low']:.1f}, {100 * first['ci_high']:.1f}]"
+    )
+    assert [line[1] for line in effects.rows] == [
+        "nontoxic", "pos", "nontoxic, given pos", "pos, given nontoxic",
+    ]  # fmt: skip
+    assert effects.rows[0][2].startswith("+")
+    assert effects.rows[0][4].startswith("−")
+
+
+def test_the_table_says_where_the_row_without_a_condition_is_from():
+    entries = matrix(
+        [(cell("M"), written(0.5)), (cell("M", NONTOXIC, "contrast"), written(0.1, name="c"))]
+    )
+    assert tables_of(entries)[0].rows[0][:2] == ("M, contrast", "no condition (sample)")
+    assert tables_of([]) == []
