@@ -66,7 +66,6 @@ def test_imports_point_one_way(path):
 LIGHT = [
     "src.config.command_line", "src.config.dataset", "src.config.training", "src.config.evaluation",
     "src.artifacts", "src.evaluation.metrics", "src.evaluation.statistics", "src.evaluation.tables",
-    "src.evaluation.report.page",
 ]  # fmt: skip
 
 
