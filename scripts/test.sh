@@ -3,6 +3,9 @@
 #
 #     bash scripts/test.sh [pytest's own arguments, such as -k dataset]
 #
+# The tests of the pages drive a Chromium of the system's: on PATH, or named by CHROMIUM=/path/to/it. Where
+# there is none they fail and say so; `-m "not browser"` leaves them out.
+#
 # Several tests run at a time; `--numprocesses 0` runs them one after the other.
 set -euo pipefail
 

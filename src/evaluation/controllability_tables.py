@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from src.evaluation.cells import NO_CONDITION, condition_title
-from src.evaluation.tables import NOTHING, Table
+from src.evaluation.table import NOTHING, Table
 
 Entry = Mapping[str, Any]
 

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pyarrow.parquet as pq
@@ -28,9 +29,9 @@ def contents(folder):
     found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in files_below(folder)}
     manifest = json.loads(found["manifest.json"])
     manifest["args"].pop("output")
-    commit = manifest.pop("git_commit")
+    manifest.pop("git_commit")
     manifest["files"].pop(PAGE)
-    page = found[PAGE].decode().replace(commit, "")
+    page = re.sub(r"<td>[0-9a-f]{40}(\+changes)?</td>", "", found[PAGE].decode())
     return {**found, "manifest.json": manifest, PAGE: page}
 
 

@@ -2,7 +2,10 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -264,3 +267,13 @@ def test_a_sample_of_a_huge_run_is_said_to_be_one(made):
     text = made.write_report(most_embedded=20).read_text(encoding="utf-8")
     assert re.search(r"sample of 20 of the\s+72 generations", text)
     assert len(json.loads(Page(text).scripts[0][1])["cell"]) == 20
+
+
+def test_the_page_is_made_without_the_heavy_libraries():
+    script = (
+        "import sys; import src.evaluation.report.page\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'datatrove', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    root = Path(__file__).resolve().parents[4]
+    subprocess.run([sys.executable, "-c", script], cwd=root, check=True)
