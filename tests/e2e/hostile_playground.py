@@ -1,4 +1,6 @@
-"""The playground with models that write what an attacker wants: `python -m tests.e2e.hostile_playground PORT`.
+"""The playground with models that write what an attacker wants.
+
+    python -m tests.e2e.hostile_playground PORT
 
 In a process of its own, as gradio and the browser's driver each run an event loop.
 """
@@ -51,5 +53,6 @@ class Hostile:
 if __name__ == "__main__":
     page = build_page(Hostile(), ["model"], LABELS, ["toxicity"], [HOSTILE[3]])
     open_to(page, "127.0.0.1", int(sys.argv[1]))
-    print(f"playground: {page.local_url}", flush=True)
+    sys.stdout.write(f"playground: {page.local_url}\n")
+    sys.stdout.flush()
     page.block_thread()
