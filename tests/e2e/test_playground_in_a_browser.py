@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
 
-from scripts.playground import build_page, open_to
-from src.evaluation.continuation import Continuation
-from src.evaluation.playground.exchange import Answer
-from src.evaluation.scoring import score_continuations
 from tests import builders
 from tests.browser import chromium
+from tests.e2e.hostile_playground import HOSTILE
 from tests.e2e.project import ROOT, environment
-from tests.unit.evaluation.conftest import BOTH, Project, make_attributes
+from tests.unit.evaluation.conftest import Project
 
 pytestmark = pytest.mark.browser
 
-PATIENCE_SECONDS = 120
-HOSTILE = [
-    "You idiot <script>window.owned = 1</script> went away.",
-    'You idiot "><img src=x onerror="window.owned = 2"> went away.',
-    "You idiot </span></p></section></div><svg onload=window.owned=3> went away.",
-    "You idiot ${window.owned = 4} {{this}} `${7 * 7}` went away.",
-    "You idiot <a href='javascript:window.owned=5'>here</a> <b>bold</b> went away.",
-]
+PATIENCE_SECONDS = 240  # on a busy machine
 
 
 def free_port() -> int:
@@ -45,27 +34,33 @@ def models(tmp_path_factory):
     return [project.model, project.publish("plain", condition_on=[], seed=4)]
 
 
-@pytest.fixture(scope="module")
-def address(models):
-    """The playground as a user starts it, in a process of its own."""
+def started(*command: str) -> Iterator[str]:
+    """Start a playground in a process of its own; gives its address, and stops it at the end."""
     port, said = free_port(), []
     process = subprocess.Popen(
-        [sys.executable, "scripts/playground.py", *map(str, models), "--port", str(port)],
+        [sys.executable, *command, *(() if "-m" in command else ("--port",)), str(port)],
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    for line in process.stdout:
-        said.append(line)
-        if line.startswith("playground: "):
-            break
-    else:
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("playground: "):
+                yield line.split()[1]
+                return
         pytest.fail("it did not start:\n" + "".join(said))
-    yield line.split()[1]
-    process.send_signal(signal.SIGINT)
-    assert process.wait(PATIENCE_SECONDS) == 0
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def address(models):
+    """The playground as a user starts it."""
+    yield from started("scripts/playground.py", *map(str, models))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +84,6 @@ class Visit:
 
     def write(self):
         """Press the button and wait for an answer that was not there before."""
-        self.page.evaluate("document.querySelector('#answers').dataset.old = 'yes'")
         before = self.page.locator("#answers").inner_html()
         self.page.get_by_role("button", name="Write").click()
         self.page.wait_for_function(
@@ -157,41 +151,17 @@ def test_it_fits_a_phone(browser, address):
     one.check(address)
 
 
-# ------------------------------------------------------------------------------------ hostile answers
-
-
-class Hostile:
-    """Stands for a model that writes whatever an attacker wants; scored by the real scorers."""
-
-    def ask(self, names, question):
-        attributes = make_attributes()
-        written = [
-            Continuation("playground", i, question.prompt, text, 9)
-            for i, text in enumerate([*HOSTILE, "What a lovely day it was."])
-        ]
-        answer = Answer(
-            names[0],
-            attributes,
-            BOTH,
-            tokens="<|nontoxic|><|pos|>",
-            continuations=tuple(score_continuations(written, attributes, "gentle")),
-            notes=(HOSTILE[0],),
-        )
-        return [answer, replace(answer, model=HOSTILE[1], continuations=(), error=HOSTILE[2])]
+@pytest.fixture(scope="module")
+def hostile_address():
+    yield from started("-m", "tests.e2e.hostile_playground")
 
 
 @pytest.fixture
-def hostile(browser):
-    labels = {"toxicity": ("nontoxic", "toxic"), "sentiment": ("neg", "pos")}
-    page = build_page(Hostile(), ["model"], labels, ["toxicity"], [HOSTILE[3]])
-    port = free_port()
-    open_to(page, "127.0.0.1", port)
-    address = f"http://127.0.0.1:{port}/"
-    one = Visit(browser, address)
+def hostile(browser, hostile_address):
+    one = Visit(browser, hostile_address)
     one.write()
     yield one
-    one.check(address)
-    page.close(verbose=False)
+    one.check(hostile_address)
 
 
 def test_hostile_text_stays_text(hostile):
