@@ -5,6 +5,8 @@ import pytest
 from src.config.evaluation import EvaluationArgs
 from src.config.loading import load_args
 from src.evaluation.cells import build_cells, condition_title
+from src.evaluation.conditions import with_all_conditions
+from tests.unit.evaluation.conftest import make_attributes
 
 ARGS = Path(__file__).resolve().parents[3] / "args"
 SHIPPED = sorted(ARGS.glob("args_evaluate_*.yaml"))
@@ -12,6 +14,8 @@ SHIPPED = sorted(ARGS.glob("args_evaluate_*.yaml"))
 
 def cells_of(name):
     args = load_args(EvaluationArgs, ARGS / name)
+    trained_on = dict.fromkeys(args.models, ("toxicity", "sentiment"))
+    args, _ = with_all_conditions(args, make_attributes(), trained_on)
     sources = {source.name: source.kind for source in args.prompts}
     return build_cells(args, ("toxicity", "sentiment"), dict.fromkeys(args.models), sources)
 
