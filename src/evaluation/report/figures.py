@@ -86,10 +86,29 @@ def draw_pareto(
     x = Scale(*padded(r["perplexity"] for _, r in whole), LEFT, RIGHT)
     highest = max(r["ci_high"] for _, r in whole)
     y = Scale(0.0, min(1.0, highest + 0.05), BOTTOM, TOP)
+    points = _points(whole, metrics, x, y, several_decodings)
+    return ParetoFigure(
+        axes=Axes(
+            tuple((x(t), axis_text(t)) for t in ticks(x.low, x.high)),
+            tuple((y(t), f"{100 * t:g}") for t in ticks(y.low, y.high)),
+        ),
+        points=points,
+        front=_staircase(sorted((p for p in points if p.best), key=lambda p: p.x)),
+        missing=tuple(cell_title(r, several_decodings) for i, r in rows if (i, r) not in whole),
+    )
+
+
+def _points(
+    whole: Sequence[tuple[int, Mapping[str, Any]]],
+    metrics: Mapping[str, Any],
+    x: Scale,
+    y: Scale,
+    several_decodings: bool,
+) -> tuple[Point, ...]:
     front = pareto_front([(r["perplexity"], r["misalignment"]) for _, r in whole])
     models = list(metrics["models"])
     numbers = Numbers("metrics", metrics)
-    points = [
+    return tuple(
         Point(
             number=k + 1,
             title=cell_title(row, several_decodings),
@@ -102,16 +121,6 @@ def draw_pareto(
             shown=_numbers_of(numbers, i),
         )
         for k, (i, row) in enumerate(whole)
-    ]
-    drawn = sorted((p for p in points if p.best), key=lambda p: p.x)
-    return ParetoFigure(
-        axes=Axes(
-            tuple((x(t), axis_text(t)) for t in ticks(x.low, x.high)),
-            tuple((y(t), f"{100 * t:g}") for t in ticks(y.low, y.high)),
-        ),
-        points=tuple(points),
-        front=_staircase(drawn),
-        missing=tuple(cell_title(r, several_decodings) for i, r in rows if (i, r) not in whole),
     )
 
 
