@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from src.artifacts import MANIFEST, file_sha256
+from src.artifacts import ARGS, MANIFEST, file_sha256
 from src.attributes.attribute import Attribute, from_manifest
 from src.evaluation.generations_file import GENERATIONS
 
@@ -19,6 +19,9 @@ METRICS = "metrics.json"
 REPORT = "report.html"
 STATISTICS = "stats.json"
 TRAINING_LOG = "metrics.jsonl"
+
+NOT_SHOWN = (REPORT, MANIFEST, ARGS)
+"""Files without a hash in the page: itself, what holds its hash, and what only an unfinished run has."""
 
 Cell = tuple[str, tuple[tuple[str, str], ...], str, str]
 """Model, condition's items, decoding, prompts: what names a cell in rows of any file."""
@@ -68,7 +71,7 @@ def read_sources(
         metrics=metrics,
         attributes=from_manifest(metrics["attributes"]),
         generations=pq.read_table(folder / GENERATIONS),
-        files={p.name: file_sha256(p) for p in own if p.name not in (REPORT, MANIFEST)},
+        files={p.name: file_sha256(p) for p in own if p.name not in NOT_SHOWN},
         facts=dict(facts),
         dataset=_json_where_there(dataset / MANIFEST) or {},
         statistics=_json_where_there(dataset / STATISTICS),
