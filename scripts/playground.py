@@ -58,7 +58,7 @@ HEADING = (
     "training data judge it. What a model writes can be rude or wrong, and a label is a "
     "classifier's opinion."
 )
-PAGE_CSS = ".gradio-container { max-width: 90rem !important; } .pg-hidden { display: none; }"
+PAGE_CSS = ".gradio-container { max-width: 90rem !important; }"
 
 
 def build_page(

@@ -37,24 +37,23 @@ def models(tmp_path_factory):
 def started(*command: str) -> Iterator[str]:
     """Start a playground in a process of its own; gives its address, and stops it at the end."""
     port, said = free_port(), []
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, *command, *(() if "-m" in command else ("--port",)), str(port)],
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    try:
-        for line in process.stdout:
-            said.append(line)
-            if line.startswith("playground: "):
-                yield line.split()[1]
-                return
-        pytest.fail("it did not start:\n" + "".join(said))
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_SECONDS)
+    ) as process:
+        try:
+            for line in process.stdout:
+                said.append(line)
+                if line.startswith("playground: "):
+                    yield line.split()[1]
+                    return
+            pytest.fail("it did not start:\n" + "".join(said))
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
