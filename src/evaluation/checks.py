@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from src.artifacts import Manifest, check_disk_space, differences, file_sha256
 from src.attributes.attribute import Attribute, check_condition
 from src.attributes.hub_models import HUB_TIMEOUT_SECONDS
 from src.attributes.scorer import cached_scorer
-from src.config.evaluation import DecodingArgs, EvaluationArgs
+from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
 from src.evaluation.cells import has_cells
 from src.evaluation.judge import judges_of
@@ -121,24 +121,30 @@ def unknown_labels(
     args: EvaluationArgs, attributes: Mapping[str, Attribute]
 ) -> Iterator[ProjectError]:
     """Conditions and contrast weights that name what the data set does not have."""
-    for name, entry in args.models.items():
-        for condition in entry.conditions:
-            try:
-                check_condition(condition, attributes)
-            except UserError as problem:
-                yield UserError(f"models.{name}.conditions: {problem}")
-    for name, decoding in args.decodings.items():
-        yield from _unknown_weights(name, decoding, attributes)
+    asked = [(f"models.{n}.conditions", c) for n, e in args.models.items() for c in e.conditions]
+    weighted = [
+        (f"decodings.{n}.contrast_weights", d.contrast_weights) for n, d in args.decodings.items()
+    ]
+    if args.sweep is not None:
+        asked.append(("sweep.condition", args.sweep.condition))
+        weighted.append(("sweep.contrast_weights", args.sweep.contrast_weights))
+    for where, condition in asked:
+        try:
+            check_condition(condition, attributes)
+        except UserError as problem:
+            yield UserError(f"{where}: {problem}")
+    for where, weights in weighted:
+        yield from _unknown_weights(where, weights, attributes)
 
 
 def _unknown_weights(
-    name: str, decoding: DecodingArgs, attributes: Mapping[str, Attribute]
+    where: str, weights: Iterable[str], attributes: Mapping[str, Attribute]
 ) -> Iterator[ProjectError]:
-    for attribute in decoding.contrast_weights:
+    for attribute in weights:
         if attribute not in attributes:
             near = difflib.get_close_matches(attribute, attributes, n=1)
             yield UserError(
-                f"decodings.{name}.contrast_weights names an attribute that the data set does not have",
+                f"{where} names an attribute that the data set does not have",
                 got=attribute,
                 allowed=", ".join(attributes),
                 fix=f"Did you mean {near[0]!r}?" if near else None,

@@ -114,3 +114,11 @@ def test_a_dry_run_counts_the_candidates(project):
 def test_what_does_not_fit_together(project, change, part):
     with pytest.raises(ValueError, match=part):
         project.args(sweep=SWEEP | change)
+
+
+def test_a_sweep_of_what_the_data_set_does_not_have(project, problems_of):
+    asked = SWEEP | {"condition": {"sentiment": "happy"}, "contrast_weights": {"toxcity": [1.0]}}
+    said = problems_of(project.args(sweep=asked))
+    assert "sweep.condition: " in said
+    assert "sweep.contrast_weights names an attribute that the data set does not have" in said
+    assert "Did you mean 'toxicity'?" in said
