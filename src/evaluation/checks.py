@@ -107,7 +107,10 @@ def _without_judges(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def unused_decodings(args: EvaluationArgs) -> Iterator[ProjectError]:
     """Decodings that no cell would use: contrast decoding where nothing weighted is asked for, say."""
+    swept = args.sweep.decoding if args.sweep is not None else None
     for name, decoding in args.decodings.items():
+        if name == swept:
+            continue
         entries = [e for e in args.models.values() if e.decodings is None or name in e.decodings]
         if not any(has_cells(decoding, condition) for e in entries for condition in e.conditions):
             yield UserError(

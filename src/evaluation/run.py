@@ -13,6 +13,7 @@ from src.evaluation.choosing import choose
 from src.evaluation.inputs import Inputs, checkpoints_to_try, find_inputs
 from src.evaluation.measuring import finish_cells, metrics_of
 from src.evaluation.results_folder import describe_results, write_results
+from src.evaluation.selection import misalignment_sweeps, select_measured
 from src.evaluation.sweep import candidates, trial_args
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,10 @@ def _plan(args: EvaluationArgs, inputs: Inputs) -> str:
         f"nothing is missing; would write {args.output}: {_n_continuations(args, inputs):,} "
         f"continuations in {len(inputs.cells)} cells (model, asked, decoding, prompts)\n{cells}"
     )
+    for name, one in select_measured(args)[1].items():
+        plan += f"\ncheckpoint of {name} by {one['by']}: {one['checkpoint']}"
+    for name, one in misalignment_sweeps(args).items():
+        plan += f"\ncheckpoint of {name}: chosen first, of {', '.join(checkpoints_to_try(one))}"
     if args.sweep is None:
         return plan
     tried = candidates(args, checkpoints_to_try(args))

@@ -76,3 +76,11 @@ def test_either_a_checkpoint_or_a_choice(project, run_of_three):
     entry = {"path": run_of_three, "select": "lowest_loss", "checkpoint": "step-000001"}
     with pytest.raises(ValueError, match="either checkpoint or select"):
         project.args(models={"M-TS": entry})
+
+
+def test_a_dry_run_says_what_is_chosen(project, run_of_three):
+    said = evaluate(args_of(project, run_of_three, "lowest_loss"), dry_run=True)
+    assert "checkpoint of M-TS by lowest_loss: step-000002" in said
+    prompts = {"kind": "unprompted", "count": 7}
+    args = args_of(project, run_of_three, "lowest_misalignment", selection_prompts=prompts)
+    assert "chosen first, of step-000001, step-000002, final" in evaluate(args, dry_run=True)

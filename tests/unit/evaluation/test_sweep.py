@@ -116,6 +116,14 @@ def test_what_does_not_fit_together(project, change, part):
         project.args(sweep=SWEEP | change)
 
 
+def test_a_decoding_may_be_there_for_the_sweep_alone(project, problems_of):
+    entry = {"path": project.model, "conditions": [{}, BOTH], "decodings": ["sample"]}
+    assert problems_of(project.args(models={"M-TS": entry}, sweep=SWEEP)) == ""
+    assert "decodings.contrast is used by no model" in problems_of(
+        project.args(models={"M-TS": entry})
+    )
+
+
 def test_a_sweep_of_what_the_data_set_does_not_have(project, problems_of):
     asked = SWEEP | {"condition": {"sentiment": "happy"}, "contrast_weights": {"toxcity": [1.0]}}
     said = problems_of(project.args(sweep=asked))
