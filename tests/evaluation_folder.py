@@ -308,7 +308,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 def sweep() -> dict[str, Any]:
     """Three candidates, one of them chosen and one that wrote nothing, in the form of metrics.json."""
-    figures = {"n_prompts": 9, "n_empty": 0, "ci_low": 0.1, "ci_high": 0.6}
+    figures = {"mean_words": 15.0, "n_prompts": 9, "n_empty": 0, "ci_low": 0.1, "ci_high": 0.6}
     baseline = figures | {"misalignment": 0.5, "perplexity": 80.0, "distinct_2": 0.8}
     points = [
         {
@@ -324,6 +324,7 @@ def sweep() -> dict[str, Any]:
     }  # fmt: skip
     return {
         "model": "M-TS",
+        "attribute": "toxicity",
         "condition": {"toxicity": "nontoxic"},
         "limits": {
             "against": None,

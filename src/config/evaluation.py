@@ -162,6 +162,8 @@ class EvaluationArgs(Strict):
             )
         elif self.decodings[sweep.decoding].contrast_weights and not sweep.condition:
             problems.append("sweep.condition: contrast decoding needs a label to ask for")
+        if f"{sweep.model} {CHOSEN}" in self.models:
+            problems.append(f"models: {sweep.model} {CHOSEN} is the name of what a sweep chooses")
         if CHOSEN in self.decodings:
             problems.append(f"decodings: {CHOSEN!r} is the name of what a sweep chooses")
         if self._is_reported(sweep.prompts):
@@ -179,6 +181,13 @@ class EvaluationArgs(Strict):
             for name, entry in self.models.items()
             if entry.select == "lowest_misalignment" and entry.conditions == ALL_CONDITIONS
         ]
+        problems += [
+            f"models.{name}: select: {entry.select} was measured on validation sentences while training; "
+            "report on other prompts"
+            for name, entry in self.models.items()
+            if entry.select in ("lowest_loss", "highest_control_auc")
+            and any(prompts.kind == "validation" for prompts in self.prompts)
+        ]
         if any(entry.select == "lowest_misalignment" for entry in self.models.values()):
             if self.selection_prompts is None:
                 problems.append("select: lowest_misalignment needs selection_prompts")
@@ -191,9 +200,9 @@ class EvaluationArgs(Strict):
     def _is_reported(self, prompts: Prompts) -> bool:
         """Whether a choice made on these prompts would be a choice on the results.
 
-        Unprompted texts get a seed of their own; of a file or the validation split, the same prompts
-        could be drawn again.
+        Unprompted texts get a seed of their own; of the validation split, the same sentences could be
+        drawn again. Files are compared by their texts, when they are read.
         """
-        return prompts.kind != "unprompted" and any(
-            prompts.name == reported.name for reported in self.prompts
+        return prompts.kind == "validation" and any(
+            reported.kind == "validation" for reported in self.prompts
         )

@@ -42,14 +42,17 @@ class SweepArgs(Strict):
         empty = [name for name, weights in self.contrast_weights.items() if not weights]
         if empty:
             raise ValueError(f"contrast_weights: no weight to try for {', '.join(empty)}")
-        dials = (self.contrast_weights, self.contrast_top_p, self.top_p, self.temperature)
-        if not any(dials) and len(self.checkpoints) < 2 and self.checkpoints != ("all",):
+        dials = (self.contrast_top_p, self.top_p, self.temperature, self.checkpoints)
+        tried = [*dials, *self.contrast_weights.values()]
+        if all(len(values) < 2 for values in tried) and self.checkpoints != ("all",):
             raise ValueError("one candidate only: give a setting two values or more to try")
         return self
 
 
 class ChooseArgs(Strict):
-    """The candidate with the lowest joint misalignment among those that keep to the limits is chosen.
+    """The candidate with the lowest misalignment among those that keep to the limits is chosen.
+
+    Misalignment of the attribute asked for, joint where several are asked for.
 
     Limits are ratios to the plain, unconditioned text of `against` on the same prompts.
     """

@@ -109,7 +109,8 @@ def unused_decodings(args: EvaluationArgs) -> Iterator[ProjectError]:
     """Decodings that no cell would use: contrast decoding where nothing weighted is asked for, say."""
     swept = args.sweep.decoding if args.sweep is not None else None
     for name, decoding in args.decodings.items():
-        if name == swept:
+        named = any(name in (e.decodings or ()) for e in args.models.values())
+        if name == swept and not named:
             continue
         entries = [e for e in args.models.values() if e.decodings is None or name in e.decodings]
         if not any(has_cells(decoding, condition) for e in entries for condition in e.conditions):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from src.config.evaluation import EvaluationArgs
-from src.evaluation.inputs import checkpoints_to_try, find_inputs
+from src.errors import UserError
+from src.evaluation.inputs import Inputs, checkpoints_to_try, find_inputs
 from src.evaluation.measuring import finish_cells, rows_of
+from src.evaluation.prompts import Prompt
 from src.evaluation.selection import (
     misalignment_sweeps,
     select_measured,
@@ -20,11 +23,47 @@ from src.evaluation.sweep import candidates, sweep_result, trial_args, with_chos
 logger = logging.getLogger(__name__)
 
 
-def choose(args: EvaluationArgs, work: Path) -> tuple[EvaluationArgs, dict[str, Any]]:
+def trials_of(args: EvaluationArgs) -> list[EvaluationArgs]:
+    """The evaluations inside the evaluation, of all choices among checkpoints and of the sweep."""
+    swept = [*misalignment_sweeps(args).values(), *([args] if args.sweep is not None else [])]
+    return [trial_args(one, candidates(one, checkpoints_to_try(one))) for one in swept]
+
+
+def check_trials(args: EvaluationArgs, reported: Mapping[str, Sequence[Prompt]]) -> list[Inputs]:
+    """Check all that a choice will read, before any work; the inputs of each choice.
+
+    Args:
+        args: as given.
+        reported: prompts of the results, by their source.
+
+    Raises:
+        UserError: a text that is chosen on is also reported.
+        ProjectError: an input is missing or does not fit.
+    """
+    texts = {prompt.text for prompts in reported.values() for prompt in prompts if prompt.text}
+    found = []
+    for trial in trials_of(args):
+        inputs = find_inputs(trial, hash_files=False)
+        for source, prompts in inputs.prompts.items():
+            both = sum(prompt.text in texts for prompt in prompts)
+            if both:
+                raise UserError(
+                    f"prompts to choose on are reported as well: {source}",
+                    got=f"{both} of {len(prompts)}",
+                    fix="choose on other prompts: what is reported on them would flatter the choice",
+                )
+        found.append(inputs)
+    return found
+
+
+def choose(
+    args: EvaluationArgs, reported: Mapping[str, Sequence[Prompt]], work: Path
+) -> tuple[EvaluationArgs, dict[str, Any]]:
     """The args with what had to be chosen first, and how it was chosen.
 
     Args:
         args: as given.
+        reported: prompts of the results, by their source.
         work: of the unfinished run; pieces of work that are done are not done again.
 
     Returns:
@@ -34,6 +73,7 @@ def choose(args: EvaluationArgs, work: Path) -> tuple[EvaluationArgs, dict[str, 
         ProjectError: a choice is asked for that cannot be made.
     """
     choices: dict[str, Any] = {}
+    check_trials(args, reported)
     args, selected = select_measured(args)
     for name, one in misalignment_sweeps(args).items():
         selected[name] = selected_by(try_candidates(one, work), name)

@@ -48,14 +48,15 @@ def self_bleu(texts: Sequence[tuple[str, Sequence[str]]], seed: int) -> float | 
     by a keyed hash of their ids.
 
     Args:
-        texts: (id, words) of each continuation that is not empty, the ids unique.
+        texts: (id, words) of each continuation, the ids unique; empty ones take no part.
         seed: of the choice.
 
     Returns:
         A share in [0, 1]; None with fewer than two texts.
     """
-    chosen = sorted(texts, key=lambda one: (keyed_hash(seed, "self-BLEU", one[0]), one[0]))
-    lines = [" ".join(words) for _, words in chosen[:SELF_BLEU_TEXTS] if words]
+    written = [one for one in texts if one[1]]
+    chosen = sorted(written, key=lambda one: (keyed_hash(seed, "self-BLEU", one[0]), one[0]))
+    lines = [" ".join(words) for _, words in chosen[:SELF_BLEU_TEXTS]]
     if len(lines) < 2:
         return None
     bleu = BLEU(tokenize="none", effective_order=True)

@@ -63,15 +63,16 @@ def copy_commands(folder: Path, metrics: Metrics) -> list[str]:
         metrics: content of metrics.json.
 
     Returns:
-        One command per card; none where no cards were asked for.
+        One command per checkpoint; none where no cards were asked for.
     """
-    commands = []
+    commands = {}
     for name, model in metrics["models"].items():
         card = folder / FOLDER / name / CARD
         if card.is_file():
             target = Path(model["path"]) / checkpoint_folder(model["checkpoint"]) / CARD
-            commands.append(f"cp {shlex.quote(str(card))} {shlex.quote(str(target))}")
-    return commands
+            # One checkpoint under two names has one card beside it: the first.
+            commands.setdefault(target, f"cp {shlex.quote(str(card))} {shlex.quote(str(target))}")
+    return list(commands.values())
 
 
 def model_card(name: str, metrics: Metrics, model: Manifest, dataset: Manifest) -> str:

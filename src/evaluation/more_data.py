@@ -1,7 +1,7 @@
 """Misalignment against the amount of training: the paper's figure 1.
 
-Models that differ in nothing but how long they were trained (checkpoints of one run, or runs with growing
-shares of the data) are points of one line. Imports neither torch nor transformers.
+Checkpoints of one training run, which differ in nothing but how long they were trained, are points of one
+line. Imports neither torch nor transformers.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ PICTURE = "more_data.png"
 
 @dataclass(frozen=True)
 class Line:
-    """What one kind of model does, asked one thing in one way, as it is trained longer.
+    """What a run's checkpoints do, asked one thing in one way, as it is trained longer.
 
     Attributes:
-        title: what was asked, the decoding and the prompts.
+        title: the run, what was asked, the decoding and the prompts.
         attribute: whose misalignment it is, `joint` where there are several.
         points: rows of metrics.json, by rising `tokens_trained`, two at least.
         tokens: of each point.
@@ -35,7 +35,7 @@ class Line:
 
 
 def lines_of(metrics: Mapping[str, Any]) -> list[Line]:
-    """The lines of an evaluation; none where all models were trained equally long.
+    """The lines of an evaluation; none without two checkpoints of a run.
 
     Args:
         metrics: content of metrics.json.
@@ -47,17 +47,17 @@ def lines_of(metrics: Mapping[str, Any]) -> list[Line]:
         if row["attribute"] != attribute or tokens is None or row["misalignment"] is None:
             continue
         asked = condition_title(row["condition"])
-        kind = (tuple(models[row["model"]]["condition_on"]), asked, row["decoding"], row["prompts"])
+        kind = (models[row["model"]]["path"], asked, row["decoding"], row["prompts"])
         # A chosen checkpoint may stand there twice, under two names: one point.
         found.setdefault(kind, {}).setdefault(tokens, row)
     return [
         Line(
-            f"{asked}, {decoding}, {prompts} (trained on {' + '.join(trained) or 'no tokens'})",
+            f"{Path(run).name}: {asked}, {decoding}, {prompts}",
             attribute,
             tuple(points[tokens] for tokens in sorted(points)),
             tuple(sorted(points)),
         )
-        for (trained, asked, decoding, prompts), points in found.items()
+        for (run, asked, decoding, prompts), points in found.items()
         if len(points) > 1
     ]
 

@@ -9,12 +9,11 @@ from src.artifacts import MANIFEST, Run, partial_folder, read_manifest
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError, ProjectError
 from src.evaluation.cells import samples_of
-from src.evaluation.choosing import choose
-from src.evaluation.inputs import Inputs, checkpoints_to_try, find_inputs
+from src.evaluation.choosing import check_trials, choose, trials_of
+from src.evaluation.inputs import Inputs, find_inputs
 from src.evaluation.measuring import finish_cells, metrics_of
 from src.evaluation.results_folder import describe_results, write_results
-from src.evaluation.selection import misalignment_sweeps, select_measured
-from src.evaluation.sweep import candidates, trial_args
+from src.evaluation.selection import select_measured
 
 logger = logging.getLogger(__name__)
 
@@ -56,18 +55,12 @@ def _plan(args: EvaluationArgs, inputs: Inputs) -> str:
     )
     for name, one in select_measured(args)[1].items():
         plan += f"\ncheckpoint of {name} by {one['by']}: {one['checkpoint']}"
-    for name, one in misalignment_sweeps(args).items():
-        plan += f"\ncheckpoint of {name}: chosen first, of {', '.join(checkpoints_to_try(one))}"
-    if args.sweep is None:
-        return plan
-    tried = candidates(args, checkpoints_to_try(args))
-    inside = trial_args(args, tried)
-    n = _n_continuations(inside, find_inputs(inside, hash_files=False))
-    names = "\n".join(f"  {one.name}" for one in tried)
-    return (
-        f"{plan}\nbefore them {n:,} continuations to choose among {len(tried)} candidates of "
-        f"{args.sweep.model}, and after them the chosen one's\n{names}"
-    )
+    for trial, found in zip(trials_of(args), check_trials(args, inputs.prompts), strict=True):
+        tried = "\n".join(f"  {cell}" for cell in found.cells)
+        plan += (
+            f"\nbefore them, to choose: {_n_continuations(trial, found):,} continuations\n{tried}"
+        )
+    return plan
 
 
 def _n_continuations(args: EvaluationArgs, inputs: Inputs) -> int:
@@ -109,7 +102,7 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
 
     scorers = check_scorers(inputs.attributes, inputs.dataset["scorers"])
     judges = check_judges(inputs.attributes, inputs.dataset.get("judges", {}))
-    args, choices = choose(args, run.partial / WORK)
+    args, choices = choose(args, inputs.prompts, run.partial / WORK)
     if choices:
         inputs = find_inputs(args, hash_files=True)
     finished, reference = finish_cells(args, inputs, run.partial / WORK)

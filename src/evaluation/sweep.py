@@ -13,7 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.config.evaluation import CHOSEN, DecodingArgs, EvaluationArgs, ModelEntry
+from src.config.evaluation import (
+    ALL_CONDITIONS,
+    CHOSEN,
+    DecodingArgs,
+    EvaluationArgs,
+    ModelEntry,
+)
+from src.evaluation.cells import has_cells
 from src.evaluation.metrics import JOINT
 from src.runtime import keyed_hash
 
@@ -49,7 +56,8 @@ def candidates(args: EvaluationArgs, checkpoints: Sequence[str]) -> list[Candida
         dials[key] = getattr(sweep, key) or (getattr(base, key),)
     weights = {name: (weight,) for name, weight in base.contrast_weights.items()}
     for name, tried in (weights | sweep.contrast_weights).items():
-        dials[f"weight of {name}"] = tried
+        if name in sweep.condition:  # what is not asked for cannot be flipped
+            dials[f"weight of {name}"] = tried
     varied = [key for key, values in dials.items() if len(values) > 1]
     found = []
     for values in itertools.product(*dials.values()):
@@ -114,11 +122,13 @@ def sweep_result(
         rows: of the evaluation inside.
 
     Returns:
-        JSON: `baseline`, `candidates` (settings, misalignment with its interval, perplexity, distinct_2,
-        their ratios to the baseline, `on_front`, `within_limits`), and `chosen`, the index of one of them;
-        null where none keeps to the limits.
+        JSON: `attribute` (the one asked for; `joint` where several or none are), `baseline`, `candidates`
+        (settings, misalignment with its interval, perplexity, distinct_2, their ratios to the baseline,
+        mean_words, `on_front`, `within_limits`), and `chosen`, the index of one of them; null where none
+        keeps to the limits.
     """
-    measured = {row["decoding"]: row for row in rows if row["attribute"] == _last(rows)}
+    attribute = next(iter(args.sweep.condition)) if len(args.sweep.condition) == 1 else JOINT
+    measured = {row["decoding"]: row for row in rows if row["attribute"] == attribute}
     baseline = measured[BASELINE]
     found = [_point(one, measured[_key(i)], baseline) for i, one in enumerate(tried)]
     for point in found:
@@ -130,6 +140,7 @@ def sweep_result(
     )
     return {
         "model": args.sweep.model,
+        "attribute": attribute,
         "condition": args.sweep.condition,
         "prompts": args.sweep.prompts.model_dump(mode="json"),
         "limits": args.choose.model_dump(mode="json"),
@@ -139,13 +150,10 @@ def sweep_result(
     }
 
 
-_FIGURES = ("misalignment", "ci_low", "ci_high", "perplexity", "distinct_2", "n_prompts", "n_empty")
-
-
-def _last(rows: Sequence[Row]) -> str:
-    """`joint`, which with a single attribute is that attribute's own."""
-    names = [row["attribute"] for row in rows]
-    return JOINT if JOINT in names else names[0]
+_FIGURES = (
+    *("misalignment", "ci_low", "ci_high", "perplexity", "distinct_2"),
+    *("mean_words", "n_prompts", "n_empty"),
+)
 
 
 def _point(one: Candidate, row: Row, baseline: Row) -> dict[str, Any]:
@@ -201,9 +209,10 @@ def with_chosen(args: EvaluationArgs, result: Mapping[str, Any]) -> EvaluationAr
     The swept model is asked for the swept condition with the decoding `chosen`; where another checkpoint
     was chosen, that is a model of its own. Without a choice nothing is added.
     """
+    args, sweep = _without_sweep(args), args.sweep
     if result["chosen"] is None:
-        return args.model_copy(update={"sweep": None})
-    point, sweep = result["candidates"][result["chosen"]], args.sweep
+        return args
+    point = result["candidates"][result["chosen"]]
     entry = args.models[sweep.model]
     chosen = ModelEntry(
         path=entry.path,
@@ -220,4 +229,18 @@ def with_chosen(args: EvaluationArgs, result: Mapping[str, Any]) -> EvaluationAr
     }
     decodings = {**args.decodings, CHOSEN: DecodingArgs(**point["decoding"])}
     models[f"{sweep.model} {CHOSEN}"] = chosen
-    return args.model_copy(update={"models": models, "decodings": decodings, "sweep": None})
+    return args.model_copy(update={"models": models, "decodings": decodings})
+
+
+def _without_sweep(args: EvaluationArgs) -> EvaluationArgs:
+    """The args of what is reported: a decoding that is there for the sweep alone goes with it."""
+    name = args.sweep.decoding
+    reported = any(
+        name in entry.decodings
+        if entry.decodings is not None
+        else entry.conditions == ALL_CONDITIONS
+        or any(has_cells(args.decodings[name], condition) for condition in entry.conditions)
+        for entry in args.models.values()
+    )
+    decodings = {n: one for n, one in args.decodings.items() if reported or n != name}
+    return args.model_copy(update={"decodings": decodings, "sweep": None})

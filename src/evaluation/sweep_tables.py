@@ -30,6 +30,7 @@ def _sweep_table(sweep: Mapping[str, Any]) -> Table:
             number(point["misalignment_ratio"], 2),
             number(point["perplexity_ratio"], 2),
             number(point["distinct_2_ratio"], 2),
+            number(point["mean_words"], 1),
             "yes" if point["within_limits"] else "no",
             _marks(point, i == sweep["chosen"]),
         )
@@ -38,10 +39,11 @@ def _sweep_table(sweep: Mapping[str, Any]) -> Table:
     return Table(
         title=f"Sweep: {sweep['model']}, asked {condition_title(sweep['condition'])} "
         f"({baseline['n_prompts']} prompts that are not reported)",
-        caption="Sweep: joint misalignment in % with its 95 % interval, and ratios to the plain text of "
-        f"{limits['against'] or 'the first model'} asked nothing (misalignment "
+        caption=f"Sweep: misalignment, {sweep['attribute']}, in % with its 95 % interval, and ratios to the "
+        f"plain text of {limits['against'] or 'the first model'} asked nothing (misalignment "
         f"{percent_with_interval(baseline)}, perplexity {number(baseline['perplexity'], 1)}, distinct-2 "
-        f"{number(baseline['distinct_2'], 2)}). front: no candidate is better in all three. The lowest "
+        f"{number(baseline['distinct_2'], 2)}, {number(baseline['mean_words'], 1)} words; distinct-2 falls "
+        "as more is written). front: no candidate is better in all three. The lowest "
         f"misalignment within the limits is chosen: perplexity ratio at most "
         f"{_limit(limits['perplexity_ratio_at_most'])}, distinct-2 ratio at least "
         f"{_limit(limits['distinct_2_ratio_at_least'])}.",
@@ -51,6 +53,7 @@ def _sweep_table(sweep: Mapping[str, Any]) -> Table:
             "ratio",
             "perplexity",
             "distinct-2",
+            "words",
             "within limits",
             "",
         ),

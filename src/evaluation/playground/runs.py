@@ -6,6 +6,7 @@ Imports neither torch nor transformers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from src.artifacts import Manifest, read_manifest
@@ -106,9 +107,10 @@ def untrained(manifest: Manifest, asked: Mapping[str, str]) -> list[str]:
 
 
 def attributes_of(manifest: Manifest) -> dict[str, Attribute]:
-    """The attributes that a run was trained with.
+    """The attributes that a run was trained with, without their judges, which the page does not show.
 
     Raises:
         ArtifactError: they cannot be read.
     """
-    return from_manifest(manifest["attributes"])
+    attributes = from_manifest(manifest["attributes"])
+    return {name: replace(one, judge=None) for name, one in attributes.items()}

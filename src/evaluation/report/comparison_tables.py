@@ -61,7 +61,7 @@ FIGURES = (
     ("ratio", "a / b", "number"),
     ("p", "p", "significant"),
     ("p_holm", "p, Holm", "significant"),
-    ("mcnemar.p", "p, McNemar", "significant"),
+    ("mcnemar.p", "p, McNemar, uncorrected", "significant"),
     ("minimum_detectable_difference", "detectable, points", "percent"),
 )
 """Key of a comparison, heading, how it is shown."""

@@ -15,6 +15,7 @@ COLUMNS = (
     ("misalignment_ratio", "misalignment ratio", 2),
     ("perplexity_ratio", "perplexity ratio", 2),
     ("distinct_2_ratio", "distinct-2 ratio", 2),
+    ("mean_words", "words", 1),
 )
 """Key in metrics.json, heading, digits."""
 

@@ -6,7 +6,7 @@ from src.evaluation.more_data import draw_more_data, lines_of
 def metrics_of(tokens, attributes=("toxicity", "sentiment")):
     """Models a, b, … trained on so many tokens, each asked for nothing and for pos."""
     models = {
-        name: {"condition_on": ["sentiment"], "tokens_trained": n}
+        name: {"path": "models/x", "condition_on": ["sentiment"], "tokens_trained": n}
         for name, n in zip("abcd", tokens, strict=False)
     }
     rows = [
@@ -33,9 +33,9 @@ def test_models_trained_equally_long_are_no_line():
     assert lines_of(metrics_of([None, 100])) == []
 
 
-def test_models_with_other_tokens_are_no_line():
+def test_two_runs_are_no_line():
     metrics = metrics_of([100, 200])
-    metrics["models"]["b"]["condition_on"] = []
+    metrics["models"]["b"]["path"] = "models/y"
     assert lines_of(metrics) == []
 
 

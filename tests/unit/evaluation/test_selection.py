@@ -25,7 +25,8 @@ def run_of_three(project):
 
 def args_of(project, path, by, output="selected", **changes):
     entry = {"path": path, "select": by, "conditions": [{}, BOTH]}
-    return project.args(output, models={"M-TS": entry}, **changes)
+    prompts = {"prompts": [{"kind": "unprompted", "count": 5}]}
+    return project.args(output, models={"M-TS": entry}, **(prompts | changes))
 
 
 @pytest.mark.parametrize(
@@ -57,14 +58,20 @@ def test_by_misalignment_on_prompts_that_are_not_reported(project, run_of_three)
     assert set(selected["candidates"]) == {*STEPS, "final"}
     assert selected["candidates"][selected["checkpoint"]] == min(selected["candidates"].values())
     assert metrics["models"]["M-TS"]["checkpoint"] == selected["checkpoint"]
-    assert {row["n_prompts"] for row in metrics["rows"]} == {5, 4}
+    assert {row["n_prompts"] for row in metrics["rows"]} == {5}
 
 
 @pytest.mark.parametrize(
     "change, part",
     [
         ({}, "needs selection_prompts"),
-        ({"selection_prompts": {"kind": "validation", "count": 4}}, "may not be those chosen on"),
+        (
+            {
+                "selection_prompts": {"kind": "validation", "count": 4},
+                "prompts": [{"kind": "validation", "count": 4}],
+            },
+            "may not be those chosen on",
+        ),
     ],
 )
 def test_misalignment_needs_prompts_of_its_own(project, run_of_three, change, part):
@@ -83,4 +90,12 @@ def test_a_dry_run_says_what_is_chosen(project, run_of_three):
     assert "checkpoint of M-TS by lowest_loss: step-000002" in said
     prompts = {"kind": "unprompted", "count": 7}
     args = args_of(project, run_of_three, "lowest_misalignment", selection_prompts=prompts)
-    assert "chosen first, of step-000001, step-000002, final" in evaluate(args, dry_run=True)
+    said = evaluate(args, dry_run=True)
+    assert "before them, to choose: 28 continuations" in said
+    assert all(f"  {one}, nontoxic + pos" in said for one in (*STEPS, "final"))
+
+
+def test_what_was_measured_on_validation_sentences_goes_with_other_prompts(project, run_of_three):
+    prompts = [{"kind": "validation", "count": 4}]
+    with pytest.raises(ValueError, match="measured on validation sentences"):
+        args_of(project, run_of_three, "lowest_loss", prompts=prompts)

@@ -6,6 +6,7 @@ import pytest
 
 from src.config.evaluation import EvaluationArgs
 from src.config.loading import load_args
+from src.errors import UserError
 from src.evaluation.run import evaluate
 from src.evaluation.sweep import candidates, sweep_result, trial_args, with_chosen
 from tests.unit.evaluation.conftest import BOTH
@@ -23,7 +24,8 @@ SWEEP = {
 def row(decoding, misalignment, perplexity, distinct_2=0.5):
     return {
         "decoding": decoding, "attribute": "joint", "misalignment": misalignment, "ci_low": None,
-        "ci_high": None, "perplexity": perplexity, "distinct_2": distinct_2, "n_prompts": 6, "n_empty": 0,
+        "ci_high": None, "perplexity": perplexity, "distinct_2": distinct_2, "n_prompts": 6,
+        "n_empty": 0, "mean_words": 9.0,
     }  # fmt: skip
 
 
@@ -96,7 +98,7 @@ def test_the_whole_run_tries_chooses_reports_and_writes_args(project):
 
 def test_a_dry_run_counts_the_candidates(project):
     said = evaluate(project.args("planned", sweep=SWEEP), dry_run=True)
-    assert "54 continuations to choose among 8 candidates" in said
+    assert "before them, to choose: 54 continuations" in said
     assert not (project.folder / "planned").exists()
 
 
@@ -108,7 +110,7 @@ def test_a_dry_run_counts_the_candidates(project):
         ({"condition": {}}, "contrast decoding needs a label to ask for"),
         ({"prompts": {"kind": "validation", "count": 4}}, "may not be those chosen on"),
         ({"contrast_weights": {"toxicity": []}}, "no weight to try for toxicity"),
-        ({"contrast_weights": {}, "top_p": []}, "one candidate only"),
+        ({"contrast_weights": {}, "top_p": [0.5]}, "one candidate only"),
     ],
 )
 def test_what_does_not_fit_together(project, change, part):
@@ -118,7 +120,15 @@ def test_what_does_not_fit_together(project, change, part):
 
 def test_a_decoding_may_be_there_for_the_sweep_alone(project, problems_of):
     entry = {"path": project.model, "conditions": [{}, BOTH], "decodings": ["sample"]}
-    assert problems_of(project.args(models={"M-TS": entry}, sweep=SWEEP)) == ""
+    args = project.args(
+        "alone", models={"M-TS": entry}, sweep=SWEEP, prompts=[{"kind": "unprompted", "count": 3}]
+    )
+    assert problems_of(args) == ""
+    evaluate(args)
+    metrics = json.loads((project.folder / "alone/metrics.json").read_text())
+    assert set(metrics["decodings"]) <= {"sample", "chosen"}
+    again = load_args(EvaluationArgs, project.folder / "alone/chosen_args.yaml")
+    assert problems_of(again) == ""
     assert "decodings.contrast is used by no model" in problems_of(
         project.args(models={"M-TS": entry})
     )
@@ -130,3 +140,12 @@ def test_a_sweep_of_what_the_data_set_does_not_have(project, problems_of):
     assert "sweep.condition: " in said
     assert "sweep.contrast_weights names an attribute that the data set does not have" in said
     assert "Did you mean 'toxicity'?" in said
+
+
+def test_prompts_of_a_file_that_are_reported_under_another_name(project, tmp_path):
+    for name, lines in (("a.txt", "One\nTwo\n"), ("b.txt", "Two\nThree\n")):
+        (tmp_path / name).write_text(lines, encoding="utf-8")
+    sweep = SWEEP | {"prompts": {"kind": "file", "path": tmp_path / "a.txt"}}
+    args = project.args(sweep=sweep, prompts=[{"kind": "file", "path": tmp_path / "b.txt"}])
+    with pytest.raises(UserError, match="prompts to choose on are reported as well"):
+        evaluate(args, dry_run=True)

@@ -278,9 +278,10 @@ def test_what_was_tried_is_a_table():
         "0.60",
         "1.06",
         "0.88",
+        "15.0",
         "yes",
         "front, chosen",
     )
-    assert tried.rows[2][1:] == ("–", "–", "–", "–", "no", "")
+    assert tried.rows[2][1:] == ("–", "–", "–", "–", "–", "no", "")
     assert "perplexity ratio at most 1.2, distinct-2 ratio at least any" in tried.caption
     assert sweep_tables({}) == []
