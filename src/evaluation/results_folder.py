@@ -21,12 +21,11 @@ from src.evaluation.inputs import Inputs
 from src.evaluation.measuring import FinishedCells
 from src.evaluation.more_data import PICTURE, draw_more_data, lines_of
 from src.evaluation.report.page import write_report
-from src.evaluation.report.sources import REPORT
+from src.evaluation.report.sources import METRICS, REPORT
 from src.evaluation.sweep_args import CHOSEN_ARGS, args_file
 from src.evaluation.table_formats import to_csv, to_latex, to_markdown, to_text
 from src.evaluation.tables import build_tables
 
-METRICS = "metrics.json"
 TABLES, TABLES_CSV, TABLES_TEX = "tables.md", "tables.csv", "tables.tex"
 FILES = (
     *(REPORT, TABLES, TABLES_CSV, TABLES_TEX, PICTURE),

@@ -10,9 +10,7 @@ from src.evaluation.report.numbers import Numbers, Shown
 from src.evaluation.report.result_tables import source_title
 from src.evaluation.report.sources import cell_of
 from src.evaluation.report.summary import cell_name
-
-LEVEL = 0.05
-"""p-values below this, after Holm's correction over their table, are marked."""
+from src.evaluation.tables import SIGNIFICANT
 
 AGAINST = {
     "baseline": "the first model asked nothing",
@@ -88,7 +86,7 @@ def _is_significant(comparison: Mapping[str, Any]) -> bool:
     return (
         comparison["p_holm"] is not None
         and comparison["difference"] is not None
-        and comparison["p_holm"] < LEVEL
+        and comparison["p_holm"] < SIGNIFICANT
     )
 
 

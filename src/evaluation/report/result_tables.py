@@ -18,7 +18,6 @@ WHISKER = 120.0
 
 TEXT_COLUMNS = (
     ("perplexity", "perplexity", 1),
-    ("perplexity_ratio", "perplexity ratio", 2),
     ("mean_words", "words", 1),
     ("distinct_1", "distinct-1", 2),
     ("distinct_2", "distinct-2", 2),
