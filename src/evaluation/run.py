@@ -8,12 +8,12 @@ import shutil
 from src.artifacts import MANIFEST, Run, partial_folder, read_manifest
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError, ProjectError
-from src.evaluation.cells import samples_of
-from src.evaluation.choosing import check_trials, choose, trials_of
-from src.evaluation.inputs import Inputs, find_inputs
+from src.evaluation.choosing.checkpoints import select_measured
+from src.evaluation.choosing.trials import check_trials, choose, trials_of
 from src.evaluation.measuring import finish_cells, metrics_of
+from src.evaluation.plan.cells import samples_of
+from src.evaluation.plan.inputs import Inputs, find_inputs
 from src.evaluation.results_folder import describe_results, write_results
-from src.evaluation.selection import select_measured
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def _check_unchanged(args: EvaluationArgs) -> None:
 
 
 def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
-    from src.evaluation.scoring import check_judges, check_scorers
+    from src.evaluation.scoring.sentences import check_judges, check_scorers
 
     scorers = check_scorers(inputs.attributes, inputs.dataset["scorers"])
     judges = check_judges(inputs.attributes, inputs.dataset.get("judges", {}))

@@ -16,13 +16,13 @@ import torch
 
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError
-from src.evaluation.cells import Cell, samples_of
 from src.evaluation.continuation import Continuation
-from src.evaluation.fluency import Reference
-from src.evaluation.generation import Task, Writer
-from src.evaluation.generations_file import read_work, write_work
-from src.evaluation.inputs import Inputs
-from src.evaluation.scoring import score_continuations
+from src.evaluation.generation.generations_file import read_work, write_work
+from src.evaluation.generation.writer import Task, Writer
+from src.evaluation.plan.cells import Cell, samples_of
+from src.evaluation.plan.inputs import Inputs
+from src.evaluation.scoring.fluency import Reference
+from src.evaluation.scoring.sentences import score_continuations
 from src.language_model import weights_sha256
 from src.runtime import pick_device
 
