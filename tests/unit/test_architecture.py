@@ -13,6 +13,7 @@ ORDER = [
     "runtime",
     "cpu_memory",
     "artifacts",
+    "process_group",
     "config",
     "text",
     "attributes",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,24 @@ class Task:
     batch_size: int
     seed: int
 
+    @property
+    def n_batches(self) -> int:
+        """Number of batches of the cell."""
+        return math.ceil(len(self.prompts) * self.samples_per_prompt / self.batch_size)
+
+    def todo(self) -> list[Continuation]:
+        """What is to be written, nothing of it written yet, in the order of prompts and samples."""
+        return [
+            Continuation(prompt.id, sample, prompt.text, "", 0)
+            for prompt in self.prompts
+            for sample in range(self.samples_per_prompt)
+        ]
+
+    def in_order(self, written: Iterable[Continuation]) -> list[Continuation]:
+        """All continuations of the cell, in the order of prompts and samples."""
+        found = {(one.prompt_id, one.sample): one for one in written}
+        return [found[one.prompt_id, one.sample] for one in self.todo()]
+
 
 class Writer:
     """A trained model that writes continuations on demand."""
@@ -112,29 +131,55 @@ class Writer:
         Raises:
             UserError: a prompt leaves no room for max_length new tokens.
         """
-        todo = [
-            Continuation(prompt.id, sample, prompt.text, "", 0)
-            for prompt in task.prompts
-            for sample in range(task.samples_per_prompt)
-        ]
+        batches = self.batches(task, condition, decoding, range(task.n_batches), title)
+        return task.in_order(one for _, batch in batches for one in batch)
+
+    def batches(
+        self,
+        task: Task,
+        condition: Condition,
+        decoding: DecodingArgs,
+        wanted: Collection[int],
+        title: str,
+    ) -> Iterator[tuple[int, list[Continuation]]]:
+        """Some batches of one cell, each as soon as it is written: (number, its continuations).
+
+        What a batch holds depends on nothing but the task and the tokenizer, so that several processes can
+        share a cell, and a run that was interrupted goes on with the next batch.
+
+        Args:
+            task: prompts and how many continuations of each.
+            condition: attribute → label asked for.
+            decoding: how tokens are drawn.
+            wanted: numbers of the batches, from 0 to task.n_batches − 1.
+            title: of the progress bar.
+
+        Raises:
+            UserError: a prompt leaves no room for max_length new tokens.
+        """
+        todo = task.todo()
         variants = self._variants(condition, decoding)
         encoded = [self._encode(todo, variant, task.placement) for variant in variants]
         self._check_room(todo, encoded[0], decoding.max_length)
         # Prompts of like length together: less padding.
         by_length = sorted(range(len(todo)), key=lambda i: len(encoded[0][i]))
         weights = active_weights(decoding, condition)
-        with progress(what=title, total=len(todo), unit="text") as bar:
-            for start in range(0, len(todo), task.batch_size):
-                batch = by_length[start : start + task.batch_size]
+        with progress(what=title, total=len(wanted) * task.batch_size, unit="text") as bar:
+            for number in sorted(wanted):
+                batch = by_length[number * task.batch_size :][: task.batch_size]
                 rows = [prompts[i] for prompts in encoded for i in batch]
                 keys = [(todo[i].prompt_id, todo[i].sample) for i in batch]
                 numbers = uniforms(task.seed, task.source, keys, decoding.max_length)
                 with torch.inference_mode():
                     written = self._generate(rows, numbers, decoding, weights)
-                for i, ids in zip(batch, written, strict=True):
-                    todo[i] = replace(todo[i], text=self._decode(ids), n_tokens=len(ids))
                 bar.update(len(batch))
-        return todo
+                yield (
+                    number,
+                    [
+                        replace(todo[i], text=self._decode(ids), n_tokens=len(ids))
+                        for i, ids in zip(batch, written, strict=True)
+                    ],
+                )
 
     def _variants(self, condition: Condition, decoding: DecodingArgs) -> list[Condition]:
         """The condition, then the condition with each weighted attribute at its opposite label."""
