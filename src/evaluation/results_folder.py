@@ -16,6 +16,7 @@ from src.artifacts import (
 )
 from src.config.evaluation import EvaluationArgs
 from src.evaluation.choosing.chosen_args import CHOSEN_ARGS, args_file
+from src.evaluation.choosing.sweep_picture import SWEEP_PICTURE, draw_sweep
 from src.evaluation.generation.generations_file import GENERATIONS, write_generations
 from src.evaluation.measuring import FinishedCells
 from src.evaluation.metrics.more_data import PICTURE, draw_more_data, lines_of
@@ -28,7 +29,7 @@ from src.evaluation.tables.result_tables import build_tables
 
 TABLES, TABLES_CSV, TABLES_TEX = "tables.md", "tables.csv", "tables.tex"
 FILES = (
-    *(REPORT, TABLES, TABLES_CSV, TABLES_TEX, PICTURE),
+    *(REPORT, TABLES, TABLES_CSV, TABLES_TEX, PICTURE, SWEEP_PICTURE),
     *(CHOSEN_ARGS, METRICS, GENERATIONS, MANIFEST),
 )
 
@@ -57,6 +58,7 @@ def write_results(
     write_text_atomically(folder / TABLES_TEX, to_latex(tables))
     if "sweep" in metrics:
         write_text_atomically(folder / CHOSEN_ARGS, args_file(args, metrics["sweep"]))
+        draw_sweep(metrics["sweep"], folder / SWEEP_PICTURE)
     if lines := lines_of(metrics):
         draw_more_data(lines, folder / PICTURE)
     if args.model_cards:

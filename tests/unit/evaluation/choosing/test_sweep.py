@@ -81,6 +81,8 @@ def test_the_whole_run_tries_chooses_reports_and_writes_args(project):
     said = evaluate(args)
     folder = project.folder / "swept"
     assert str(folder / "chosen_args.yaml") in said
+    assert str(folder / "sweep.png") in said
+    assert (folder / "sweep.png").read_bytes()[1:4] == b"PNG"
     metrics = json.loads((folder / "metrics.json").read_text())
     found = metrics["sweep"]
     assert len(found["candidates"]) == 8
@@ -93,6 +95,10 @@ def test_the_whole_run_tries_chooses_reports_and_writes_args(project):
     assert again.sweep is None
     assert again.decodings["chosen"].model_dump(mode="json") == chosen["decoding"]
     evaluate(project.args("swept-again", sweep=SWEEP, choose={"perplexity_ratio_at_most": 1000.0}))
+    pictures = {
+        (project.folder / one / "sweep.png").read_bytes() for one in ("swept", "swept-again")
+    }
+    assert len(pictures) == 1
     assert json.loads((project.folder / "swept-again/metrics.json").read_text()) == metrics
 
 

@@ -1,0 +1,71 @@
+"""A sweep as a picture, for papers and notes: misalignment against perplexity, coloured by variety.
+
+The numbers beside the points are the places of the candidates in metrics.json and in the tables, from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SWEEP_PICTURE = "sweep.png"
+
+
+def draw_sweep(sweep: Mapping[str, Any], path: Path) -> None:
+    """Draw the candidates with their 95 % intervals as a PNG; the same sweep gives the same bytes.
+
+    Args:
+        sweep: `sweep` of metrics.json.
+        path: where to write.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    points = [
+        (number, one)
+        for number, one in enumerate(sweep["candidates"], start=1)
+        if one["misalignment"] is not None and one["perplexity"] is not None
+    ]
+    figure = Figure(figsize=(7.5, 4.4), layout="constrained", dpi=120)
+    FigureCanvasAgg(figure)
+    panel = figure.subplots()
+    _mark(panel, sweep["baseline"], label="baseline, asked nothing", fmt="D", color="black")
+    for number, one in points:
+        chosen = number - 1 == sweep["chosen"]
+        _mark(panel, one, fmt="none", color="grey", label=None)
+        panel.annotate(
+            f"{number}{' chosen' if chosen else ''}",
+            (one["perplexity"], 100 * one["misalignment"]),
+            textcoords="offset points",
+            xytext=(6, -11),
+            fontsize=8,
+        )
+    variety = panel.scatter(
+        [one["perplexity"] for _, one in points],
+        [100 * one["misalignment"] for _, one in points],
+        c=[one["distinct_2"] for _, one in points],
+        cmap="viridis",
+        s=60,
+        zorder=3,
+    )
+    figure.colorbar(variety, ax=panel, label="distinct-2")
+    limit = sweep["limits"]["perplexity_ratio_at_most"]
+    if limit is not None and sweep["baseline"]["perplexity"] is not None:
+        place = limit * sweep["baseline"]["perplexity"]
+        panel.axvline(place, ls=":", color="grey", label=f"{limit:g} × the baseline's perplexity")
+    panel.set(xlabel="perplexity", ylabel=f"misalignment, {sweep['attribute']} (%)")
+    panel.set_ylim(bottom=0)
+    panel.legend(frameon=False, fontsize=8)
+    temporary = path.with_name(f".{path.name}.tmp")
+    figure.savefig(temporary, format="png", metadata={"Software": None})
+    temporary.replace(path)
+
+
+def _mark(panel: Any, point: Mapping[str, Any], **style: Any) -> None:
+    """A point with its interval; nothing where a figure is missing."""
+    if point["misalignment"] is None or point["perplexity"] is None:
+        return
+    share = point["misalignment"]
+    ends = ([100 * max(0.0, share - point["ci_low"])], [100 * max(0.0, point["ci_high"] - share)])
+    panel.errorbar(point["perplexity"], 100 * share, yerr=ends, capsize=3, **style)
