@@ -1,7 +1,8 @@
 """The three steps that every cell goes through: written, scored, judged for fluency.
 
 Each step of each piece of work is a file in the unfinished run's `work/`, so a killed run goes on there.
-Whatever decides about a file's content is in its name (see `Cell.work_key`).
+Whatever decides about a file's content is in its name: what is written and scored, see `Cell.work_key`; what
+is judged, also the reference model, since an evaluation and the trials inside it may have several.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 
+from src.artifacts import json_sha256
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError
 from src.evaluation.continuation import Continuation
@@ -44,6 +46,7 @@ class Steps:
         # Cells that would write the same (two names for one setting) are one piece of work.
         self._pieces = list({cell.work_key: cell for cell in inputs.cells}.values())
         self._device = pick_device(args.device)
+        self._reference_key = ""
 
     def run(self) -> dict[str, Any]:
         """Do what is missing.
@@ -52,8 +55,11 @@ class Steps:
             Facts of the reference model.
         """
         name, revision = self._inputs.reference
+        known = [name, revision]
         if Path(name).is_dir():  # a hub model has no files here before it is loaded
-            self._check_reference(name, weights_sha256(name))
+            known.append(weights_sha256(name))
+            self._check_reference(name, known[-1])
+        self._reference_key = json_sha256(known)[:16]
         self._write()
         cleaning, attributes = self._inputs.dataset["cleaning"], self._inputs.attributes
         self._apply(
@@ -69,7 +75,8 @@ class Steps:
         return read_work(self._path(cell, JUDGED))
 
     def _path(self, cell: Cell, step: str) -> Path:
-        return self._folder / step / f"{cell.work_key}.parquet"
+        under = f"-{self._reference_key}" if step == JUDGED else ""
+        return self._folder / step / f"{cell.work_key}{under}.parquet"
 
     def _missing(self, step: str) -> list[Cell]:
         return [cell for cell in self._pieces if not self._path(cell, step).is_file()]
