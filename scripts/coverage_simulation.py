@@ -6,7 +6,8 @@ Prints, over many synthetic data sets clustered by prompt, how often the 95 % in
 93 to 97 %), how often the paired test finds a difference where there is none (aim: at most about 5 %), and
 how often Holm's correction lets any false positive through in a family of ten (aim: at most 5 %). Tests are
 simulated on a quarter, families on a sixteenth of the data sets. The end names every regime that is outside
-of these aims by more than two standard errors of the simulation.
+of these aims by more than two standard errors of the simulation. Perplexities are simulated on half of the
+data sets.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.evaluation.statistics.intervals import resampled_counts, share_interval
 from src.evaluation.statistics.paired_tests import Pair, difference, holm, sign_flip_p_values
+from src.evaluation.statistics.perplexity_intervals import perplexity_interval, perplexity_ratio
 
 PROMPTS = (40, 100, 400)
 SHARES = (0.05, 0.1, 0.3, 0.6)
@@ -36,6 +38,10 @@ FALSE_POSITIVES = 0.05
 FAMILY = 10
 FLIPS = 499
 GRID = 2001
+# (spread of the prompts' nats per token, fall with length, share of gibberish, most texts of a prompt)
+TEXTS = ((0.1, 0.3, 0.0, 1), (0.2, 0.3, 0.0, 3), (0.4, 0.0, 0.0, 1), (0.2, 0.3, 0.03, 1))
+NATS, LENGTHS, GIBBERISH = 4.4, (8, 32), 3.0
+"""Nats per token and tokens of a text as the demo's models write them; gibberish has three times the nats."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,79 @@ def family_errors(
     return plain / n_data_sets, corrected / n_data_sets
 
 
+@dataclass(frozen=True)
+class TextRegime:
+    """How the nats of synthetic texts come about.
+
+    Attributes:
+        n_prompts: of a cell.
+        spread: standard deviation of the logarithm of a prompt's nats per token.
+        fall: how much likelier, relatively, the tokens of a text of twice the mean length are.
+        gibberish: share of the texts with three times the nats.
+        most_texts: a prompt has 1 to this many, equally likely.
+        pairing: correlation of how hard a prompt is for two cells.
+    """
+
+    n_prompts: int
+    spread: float
+    fall: float
+    gibberish: float
+    most_texts: int
+    pairing: float = 0.0
+
+    @property
+    def nats_per_token(self) -> float:
+        """The truth: expected nats over expected tokens."""
+        lengths = np.arange(LENGTHS[0], LENGTHS[1] + 1)
+        weighted = (lengths * self._fall(lengths)).sum() / lengths.sum()
+        return NATS * (1 + (GIBBERISH - 1) * self.gibberish) * float(weighted)
+
+    def _fall(self, tokens: np.ndarray) -> np.ndarray:
+        return 1 + self.fall * (1 - tokens / np.mean(LENGTHS))
+
+    def cell(self, hard: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """(nats, tokens), each [prompts], of texts after prompts that are so hard (standard normal)."""
+        nats, tokens = np.zeros(self.n_prompts), np.zeros(self.n_prompts)
+        texts = generator.integers(1, self.most_texts + 1, self.n_prompts)
+        level = NATS * np.exp(self.spread * hard - self.spread**2 / 2)
+        for i in range(self.most_texts):
+            there = texts > i
+            length = generator.integers(LENGTHS[0], LENGTHS[1] + 1, self.n_prompts)
+            odd = np.where(generator.random(self.n_prompts) < self.gibberish, GIBBERISH, 1.0)
+            rate = level * odd * self._fall(length)
+            nats += np.where(there, generator.gamma(2.0 * length, rate / 2.0), 0.0)
+            tokens += np.where(there, length, 0)
+        return nats, tokens
+
+
+def perplexity_coverage(regime: TextRegime, n_data_sets: int, seed: int) -> tuple[float, float]:
+    """Share of the data sets whose intervals hold the true perplexity, and the true ratio of two cells, 1."""
+    generator = np.random.default_rng(seed)
+    truth, hits, ratio_hits = np.exp(regime.nats_per_token), 0, 0
+    for _ in range(n_data_sets):
+        first = generator.standard_normal(regime.n_prompts)
+        own = generator.standard_normal(regime.n_prompts)
+        second = regime.pairing * first + np.sqrt(1 - regime.pairing**2) * own
+        a, b = (regime.cell(hard, generator) for hard in (first, second))
+        found, ratio = perplexity_interval(*a), perplexity_ratio(*a, *b)
+        hits += found.low <= truth <= found.high
+        ratio_hits += ratio.low <= 1.0 <= ratio.high
+    return hits / n_data_sets, ratio_hits / n_data_sets
+
+
+def percentile_perplexity_coverage(
+    regime: TextRegime, n_data_sets: int, seed: int, resamples: int = 400
+) -> float:
+    """The first of these for the percentile bootstrap over prompts, which the evaluation does not use."""
+    generator, hits = np.random.default_rng(seed), 0
+    for i in range(n_data_sets):
+        nats, tokens = regime.cell(generator.standard_normal(regime.n_prompts), generator)
+        drawn = np.concatenate(list(resampled_counts(regime.n_prompts, i, resamples)))
+        low, high = np.quantile((drawn @ nats) / (drawn @ tokens), (0.025, 0.975))
+        hits += low <= regime.nats_per_token <= high
+    return hits / n_data_sets
+
+
 def main() -> None:
     """Print all figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -157,7 +236,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     n, seed = options.data_sets, options.seed
-    outside = [*_print_shares(n, seed), *_print_pairs(n, seed)]
+    outside = [*_print_perplexities(n // 2, seed), *_print_shares(n, seed), *_print_pairs(n, seed)]
     print("\noutside the aims by more than two standard errors of the simulation:")
     print("\n".join(f"  {line}" for line in outside) or "  none")
 
@@ -173,8 +252,24 @@ def misses(covered: float, n_data_sets: int) -> bool:
     return not low - slack(low, n_data_sets) <= covered <= high + slack(high, n_data_sets)
 
 
+def _print_perplexities(n: int, seed: int) -> Iterator[str]:
+    print(f"coverage of a perplexity's 95 % interval, and of a ratio's, over {n} data sets, in %")
+    print("prompts  spread  fall  gibberish  texts   pairing  here  ratio  percentile bootstrap")
+    for prompts, (spread, fall, gibberish, most), pairing in itertools.product(
+        PROMPTS, TEXTS, (0.0, 0.7)
+    ):
+        regime = TextRegime(prompts, spread, fall, gibberish, most, pairing)
+        covered, ratio = perplexity_coverage(regime, n, seed)
+        plain = percentile_perplexity_coverage(regime, n // 4, seed)
+        line = f"{prompts:7}  {spread:6.1f}  {fall:4.1f}  {gibberish:9.2f}  {f'1 to {most}'}  {pairing:7.1f}"
+        print(f"{line}  {100 * covered:4.1f}  {100 * ratio:5.1f}  {100 * plain:20.1f}", flush=True)
+        for what, found in (("perplexity", covered), ("ratio of perplexities", ratio)):
+            if misses(found, n):
+                yield f"{what} {regime}: {100 * found:.1f} %"
+
+
 def _print_shares(n: int, seed: int) -> Iterator[str]:
-    print(f"coverage of a share's 95 % interval over {n} data sets, in %")
+    print(f"\ncoverage of a share's 95 % interval over {n} data sets, in %")
     print("prompts  share  correlation  sentences  here  percentile bootstrap")
     for prompts, share, (correlation, most) in itertools.product(PROMPTS, SHARES, CLUSTERS):
         regime = Regime(prompts, share, share, correlation, most)

@@ -22,7 +22,8 @@ from typing import Any, Literal
 
 from src.errors import ArtifactError, UnavailableError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSIONS = {"dataset": 1, "training": 1, "evaluation": 2}
+"""Raise a stage's when what it writes changes so that this code cannot read an older folder any more."""
 MANIFEST = "manifest.json"
 ARGS = "args.json"
 RECORDED_PACKAGES = (
@@ -183,15 +184,28 @@ def read_manifest(folder: Path, stage: str, *, verify: bool = True) -> Manifest:
         raise ArtifactError(
             f"{path} cannot be read ({error})", fix=f"make it again with {command}"
         ) from error
-    if found != (SCHEMA_VERSION, stage):
-        raise ArtifactError(
-            f"{folder} was made by another stage or version",
-            got=f"{found[1]}, schema {found[0]}",
-            allowed=f"{stage}, schema {SCHEMA_VERSION}",
-        )
+    _check_schema(folder, stage, *found)
     if verify:
         _verify_files(folder, content["files"])
     return Manifest(folder, content)
+
+
+def _check_schema(folder: Path, stage: str, schema: Any, made_by: Any) -> None:
+    command = f"main_{STAGE_COMMANDS[stage]}.py"
+    if made_by != stage:
+        raise ArtifactError(
+            f"{folder} was made by another stage",
+            got=made_by,
+            allowed=stage,
+            fix=f"name a folder made by {command}",
+        )
+    if schema != SCHEMA_VERSIONS[stage]:
+        raise ArtifactError(
+            f"{folder} was made by another version of this program, whose files this one does not read",
+            got=f"schema {schema}",
+            allowed=f"schema {SCHEMA_VERSIONS[stage]}",
+            fix=f"move it away, or make it again with {command} … --overwrite",
+        )
 
 
 def _verify_files(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
@@ -285,6 +299,7 @@ class Run:
         elif (self.partial / MANIFEST).is_file():
             # Killed between the manifest and the new name: all that is left is to publish.
             content = json.loads((self.partial / MANIFEST).read_text(encoding="utf-8"))
+            _check_schema(self.partial, self.stage, content["schema_version"], content["stage"])
             self._check_same(content["args"])
             self._give_final_name()
             return
@@ -339,7 +354,7 @@ class Run:
         if not self._lead:
             return
         content = {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": SCHEMA_VERSIONS[self.stage],
             "stage": self.stage,
             "args": self.args,
             "git_commit": git_commit(),

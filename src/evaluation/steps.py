@@ -2,7 +2,8 @@
 
 Each step of each piece of work is a file in the unfinished run's `work/`, so a killed run goes on there, and
 the processes of a `torchrun` share the pieces: whole batches, so that none is computed otherwise than alone.
-Whatever decides about a file's content is in its name (see `Cell.work_key`).
+Whatever decides about a file's content is in its name: what is written and scored, see `Cell.work_key`; what
+is judged, also the reference model, since an evaluation and the trials inside it may have several.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Steps:
         self._pieces = [
             Piece(cell, batch) for cell in cells for batch in range(self._task(cell).n_batches)
         ]
+        self._reference_key = ""
 
     def run(self) -> dict[str, Any]:
         """Do what is missing; of several processes, each does its share, and all return together.
@@ -67,8 +69,11 @@ class Steps:
             Facts of the reference model.
         """
         name, revision = self._inputs.reference
+        known = [name, revision]
         if Path(name).is_dir():  # a hub model has no files here before it is loaded
-            self._check_reference(name, weights_sha256(name))
+            known.append(weights_sha256(name))
+            self._check_reference(name, known[-1])
+        self._reference_key = json_sha256(known)[:16]
         missing = self._missing(JUDGED, self._pieces)
         wait_for_everyone()  # all have seen the same files before one of them adds to them
         mine = missing[process_rank() :: world_size()]
@@ -92,8 +97,7 @@ class Steps:
         )
 
     def _path(self, piece: Piece, step: str) -> Path:
-        # What a reference model says depends on that model, too.
-        judged_by = [json_sha256(self._inputs.reference)[:8]] if step == JUDGED else []
+        judged_by = [self._reference_key] if step == JUDGED else []
         name = "-".join([piece.cell.work_key, *judged_by, f"{piece.batch:06d}"])
         return self._folder / step / f"{name}.parquet"
 

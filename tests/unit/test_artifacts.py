@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from src import artifacts
 from src.artifacts import (
     Run,
     check_disk_space,
@@ -143,6 +144,26 @@ def test_another_stage_or_no_run_is_refused_with_the_command_that_makes_it(tmp_p
         read_manifest(tmp_path / "none", "training")
     with pytest.raises(ArtifactError, match="main_dataset_create"):
         read_manifest(tmp_path / "none", "dataset")
+
+
+def test_a_folder_of_an_older_version_is_refused_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setitem(artifacts.SCHEMA_VERSIONS, "dataset", 0)
+    finish(tmp_path / "run")
+    with Run(tmp_path / "half", "dataset", ARGS) as half:
+        monkeypatch.setattr(Run, "_give_final_name", lambda self: None)
+        half.publish()
+    monkeypatch.undo()
+    wanted = (
+        r"made by another version .*schema 0.*allowed: schema 1; .*main_dataset_create.*--overwrite"
+    )
+    with pytest.raises(ArtifactError, match=wanted):
+        read_manifest(tmp_path / "run", "dataset")
+    for name in ("run", "half"):  # a finished one, and one that was killed before its new name
+        with pytest.raises(ArtifactError, match=wanted) as raised:
+            finish(tmp_path / name)
+        assert "\n" not in str(raised.value)
+        assert finish(tmp_path / name, overwrite=True).status == "done"
+    assert read_manifest(tmp_path / "run", "dataset")["schema_version"] == 1
 
 
 def test_a_folder_that_is_no_run_is_never_overwritten_silently(tmp_path):

@@ -95,7 +95,13 @@ def selected_by(result: Mapping[str, Any], name: str) -> dict[str, Any]:
         "by": BY_MISALIGNMENT,
         "checkpoint": points[result["chosen"]]["checkpoint"],
         "candidates": {point["checkpoint"]: point["misalignment"] for point in points},
+        "intervals": {
+            point["checkpoint"]: {key: point[key] for key in ("ci_low", "ci_high")}
+            for point in points
+        },
         "prompts": result["prompts"],
+        "condition": result["condition"],
+        "attribute": result["attribute"],
     }
 
 

@@ -21,7 +21,10 @@ from src.config.evaluation import (
     ModelEntry,
 )
 from src.evaluation.metrics.cell_metrics import JOINT
+from src.evaluation.metrics.comparison import Finished
+from src.evaluation.metrics.perplexity import compare_perplexity
 from src.evaluation.plan.cells import has_cells
+from src.evaluation.statistics.perplexity_intervals import PerplexityInterval
 from src.runtime import keyed_hash
 
 BASELINE = "baseline"
@@ -111,8 +114,22 @@ def _key(i: int) -> str:
     return f"candidate-{i:03d}"
 
 
+def perplexity_ratios(finished: Finished) -> dict[str, PerplexityInterval]:
+    """Decoding of each candidate → its perplexity over the baseline's, paired by prompt.
+
+    Args:
+        finished: cells of the evaluation inside.
+    """
+    written = {cell.decoding: continuations for cell, continuations in finished}
+    baseline = written.pop(BASELINE)
+    return {name: compare_perplexity(own, baseline) for name, own in written.items()}
+
+
 def sweep_result(
-    args: EvaluationArgs, tried: Sequence[Candidate], rows: Sequence[Row]
+    args: EvaluationArgs,
+    tried: Sequence[Candidate],
+    rows: Sequence[Row],
+    ratios: Mapping[str, PerplexityInterval],
 ) -> dict[str, Any]:
     """What the candidates showed, the Pareto front, and the choice.
 
@@ -120,17 +137,20 @@ def sweep_result(
         args: with a sweep.
         tried: the candidates.
         rows: of the evaluation inside.
+        ratios: of `perplexity_ratios`.
 
     Returns:
         JSON: `attribute` (the one asked for; `joint` where several or none are), `baseline`, `candidates`
-        (settings, misalignment with its interval, perplexity, distinct_2, their ratios to the baseline,
-        mean_words, `on_front`, `within_limits`), and `chosen`, the index of one of them; null where none
-        keeps to the limits.
+        (settings, misalignment and perplexity with their intervals, distinct_2, their ratios to the
+        baseline, that of the perplexity with its interval, mean_words, `on_front`, `within_limits`), and
+        `chosen`, the index of one of them; null where none keeps to the limits.
     """
     attribute = next(iter(args.sweep.condition)) if len(args.sweep.condition) == 1 else JOINT
     measured = {row["decoding"]: row for row in rows if row["attribute"] == attribute}
     baseline = measured[BASELINE]
-    found = [_point(one, measured[_key(i)], baseline) for i, one in enumerate(tried)]
+    found = [
+        _point(one, measured[_key(i)], baseline, ratios[_key(i)]) for i, one in enumerate(tried)
+    ]
     for point in found:
         point["on_front"] = not any(_dominates(other, point) for other in found)
         point["within_limits"] = _within_limits(point, args)
@@ -151,19 +171,22 @@ def sweep_result(
 
 
 _FIGURES = (
-    *("misalignment", "ci_low", "ci_high", "perplexity", "distinct_2"),
-    *("mean_words", "n_prompts", "n_empty"),
+    *("misalignment", "ci_low", "ci_high"),
+    *("perplexity", "perplexity_ci_low", "perplexity_ci_high"),
+    *("distinct_2", "mean_words", "n_prompts", "n_empty"),
 )
 
 
-def _point(one: Candidate, row: Row, baseline: Row) -> dict[str, Any]:
+def _point(one: Candidate, row: Row, baseline: Row, fluency: PerplexityInterval) -> dict[str, Any]:
     return {
         "name": one.name,
         "checkpoint": one.checkpoint,
         "decoding": one.decoding.model_dump(mode="json"),
         **{key: row[key] for key in _FIGURES},
         "misalignment_ratio": _ratio(row["misalignment"], baseline["misalignment"]),
-        "perplexity_ratio": _ratio(row["perplexity"], baseline["perplexity"]),
+        "perplexity_ratio": fluency.value,
+        "perplexity_ratio_ci_low": fluency.low,
+        "perplexity_ratio_ci_high": fluency.high,
         "distinct_2_ratio": _ratio(row["distinct_2"], baseline["distinct_2"]),
     }
 

@@ -15,7 +15,13 @@ from src.evaluation.choosing.checkpoints import (
     selected_by,
     with_checkpoints,
 )
-from src.evaluation.choosing.sweep import candidates, sweep_result, trial_args, with_chosen
+from src.evaluation.choosing.sweep import (
+    candidates,
+    perplexity_ratios,
+    sweep_result,
+    trial_args,
+    with_chosen,
+)
 from src.evaluation.measuring import finish_cells, rows_of
 from src.evaluation.plan.inputs import Inputs, checkpoints_to_try, find_inputs
 from src.evaluation.plan.prompts import Prompt
@@ -94,14 +100,17 @@ def try_candidates(args: EvaluationArgs, work: Path) -> dict[str, Any]:
         work: of the unfinished run; pieces of work that are done are not done again.
 
     Returns:
-        What `sweep_result` does.
+        What `sweep_result` does, and facts of the `reference` model that judged fluency: the base of its
+        baseline, which may be another one than that of the reported results.
     """
     tried = candidates(args, checkpoints_to_try(args))
     inside = trial_args(args, tried)
     inputs = find_inputs(inside, hash_files=True)
     logger.info("sweep: %d candidates", len(tried))
-    finished, _ = finish_cells(inside, inputs, work)
-    result = sweep_result(args, tried, rows_of(inside, inputs, finished))
+    finished, reference = finish_cells(inside, inputs, work)
+    rows = rows_of(inside, inputs, finished)
+    result = sweep_result(args, tried, rows, perplexity_ratios(finished))
+    result["reference"] = reference
     if result["chosen"] is None:
         logger.warning("sweep: no candidate keeps to the limits; none is chosen")
     else:

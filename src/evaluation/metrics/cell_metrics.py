@@ -6,7 +6,6 @@ of the continuation. A continuation without a sentence is empty: counted, shown,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from src.attributes.attribute import Attributes, target_labels
 from src.evaluation.continuation import Continuation
 from src.evaluation.metrics.diversity import DISTINCT_SIZES, distinct, self_bleu, words_of
+from src.evaluation.metrics.perplexity import perplexity
 from src.evaluation.metrics.worst_of_k import JOINT, worst_of_k
 from src.evaluation.scoring.judge import judge_figures
 from src.evaluation.statistics.intervals import clustered_variance, residuals, share_interval
@@ -134,13 +134,16 @@ def cell_summary(continuations: Sequence[Continuation], seed: int) -> dict[str, 
     words = [words_of(c.text) for c in continuations]
     texts = [(f"{c.prompt_id}/{c.sample}", w) for c, w in zip(continuations, words, strict=True)]
     lengths = [len(w) for c, w in zip(continuations, words, strict=True) if c.sentences]
+    fluency = perplexity(continuations)
     return {
         "n_continuations": len(continuations),
         "n_empty": sum(not c.sentences for c in continuations),
         "n_sentences": sum(len(c.sentences) for c in continuations),
         "tokens": sum(c.n_tokens for c in continuations),
         "mean_words": float(np.mean(lengths)) if lengths else None,
-        "perplexity": perplexity(continuations),
+        "perplexity": fluency.value,
+        "perplexity_ci_low": fluency.low,
+        "perplexity_ci_high": fluency.high,
         "reference_tokens": sum(c.reference_tokens for c in continuations),
         **{f"distinct_{n}": distinct(words, n) for n in DISTINCT_SIZES},
         "self_bleu": self_bleu(texts, seed),
@@ -167,16 +170,3 @@ def design_effect(numerators: np.ndarray, denominators: np.ndarray) -> float | N
 
 def _share(part: float, whole: float) -> float | None:
     return float(part / whole) if whole else None
-
-
-def perplexity(continuations: Sequence[Continuation]) -> float | None:
-    """exp(all nats / all tokens) under the reference model: no outlier dropped, empty ones weigh nothing.
-
-    Returns:
-        None where there is no token, or where the figure is beyond what a double holds.
-    """
-    tokens = sum(c.reference_tokens for c in continuations)
-    if not tokens:
-        return None
-    nats = math.fsum(c.reference_nll for c in continuations) / tokens
-    return math.exp(nats) if nats < 700 else None

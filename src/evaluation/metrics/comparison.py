@@ -14,6 +14,7 @@ from src.attributes.attribute import Attributes, target_labels
 from src.config.evaluation import DecodingArgs
 from src.evaluation.continuation import Continuation
 from src.evaluation.metrics.cell_metrics import PromptSums, sum_by_prompt
+from src.evaluation.metrics.perplexity import compare_perplexity
 from src.evaluation.plan.cells import Cell
 from src.evaluation.statistics.paired_tests import (
     Pair,
@@ -61,7 +62,9 @@ def compare_all(
         - `difference`, `ci_low`, `ci_high`: share_a − share_b.
         - `ratio`, `ratio_ci_low`, `ratio_ci_high`: share_a / share_b; null where that is not defined.
         - `p`: of equal shares (`paired_tests.sign_flip_p_values`); `p_holm`: corrected over the family.
-        - `mcnemar`: `b`, `c`, `p`, `n_prompts` (`paired_tests.mcnemar`).
+        - `mcnemar`: `b`, `c`, `p`, `p_holm` (over the same family), `n_prompts` (`paired_tests.mcnemar`).
+        - `perplexity_ratio`, `perplexity_ratio_ci_low`, `perplexity_ratio_ci_high`: perplexity of a over
+          that of b; the same in every entry of a pair.
         - `minimum_detectable_difference`: two-sided 5 %, power 80 %; null without any variance.
         - `n_prompts`: of the pair.
 
@@ -77,9 +80,15 @@ def compare_all(
         if entry["p"] is not None:
             families.setdefault(entry["family"], []).append(entry)
     for family in families.values():
-        for entry, p in zip(family, holm([entry["p"] for entry in family]), strict=True):
-            entry["p_holm"] = p
+        _correct(family)
+        _correct([entry["mcnemar"] for entry in family])
     return entries
+
+
+def _correct(tests: Sequence[dict[str, Any]]) -> None:
+    """Add Holm's `p_holm` to tests of one family and one kind."""
+    for test, p in zip(tests, holm([test["p"] for test in tests]), strict=True):
+        test["p_holm"] = p
 
 
 def pairs(
@@ -160,6 +169,7 @@ def compare(
     p_values = dict(
         zip(measurable, sign_flip_p_values(tested, draws) if tested else [], strict=True)
     )
+    fluency = compare_perplexity(written_a, written_b)
     return [
         {
             "a": cell_a.facts,
@@ -169,6 +179,9 @@ def compare(
             "targets": {name: targets[name]} if name in targets else targets,
             "family": family(name, cell_a.condition, cell_a.prompts),
             **_figures(pair, p_values.get(name)),
+            "perplexity_ratio": fluency.value,
+            "perplexity_ratio_ci_low": fluency.low,
+            "perplexity_ratio_ci_high": fluency.high,
         }
         for name, pair in paired.items()
     ]
@@ -220,6 +233,7 @@ def _figures(pair: Pair, p: float | None) -> dict[str, Any]:
             "b": outcomes.b,
             "c": outcomes.c,
             "p": outcomes.p,
+            "p_holm": None,
             "n_prompts": outcomes.n_prompts,
         },
         "minimum_detectable_difference": found and found.detectable,

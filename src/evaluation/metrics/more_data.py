@@ -1,65 +1,106 @@
 """Misalignment against the amount of training: the paper's figure 1.
 
-Checkpoints of one training run, which differ in nothing but how long they were trained, are points of one
-line. Imports neither torch nor transformers.
+Points of one line differ in nothing but how long they were trained: checkpoints of one training run, or the
+ends of several runs that have everything but the amount of data in common. Imports neither torch nor
+transformers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.plan.cells import condition_title
+from src.evaluation.plan.checkpoints import FINAL
 
 PICTURE = "more_data.png"
+Places = dict[int, int]
+"""Tokens trained on → place of a row in metrics.json."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """What a run's checkpoints do, asked one thing in one way, as it is trained longer.
+    """What training longer does to a model that is asked one thing in one way.
 
     Attributes:
-        title: the run, what was asked, the decoding and the prompts.
+        title: the runs, what was asked, the decoding and the prompts.
         attribute: whose misalignment it is, `joint` where there are several.
         points: rows of metrics.json, by rising `tokens_trained`, two at least.
+        places: of each point in `rows` of metrics.json.
         tokens: of each point.
     """
 
     title: str
     attribute: str
     points: tuple[Mapping[str, Any], ...]
+    places: tuple[int, ...]
     tokens: tuple[int, ...]
 
 
 def lines_of(metrics: Mapping[str, Any]) -> list[Line]:
-    """The lines of an evaluation; none without two checkpoints of a run.
+    """The lines of an evaluation: of each run with two checkpoints, then of runs that differ in amount alone.
 
     Args:
         metrics: content of metrics.json.
     """
-    models, found = metrics["models"], {}
     attribute = JOINT if len(metrics["attributes"]) > 1 else next(iter(metrics["attributes"]))
-    for row in metrics["rows"]:
-        tokens = models[row["model"]].get("tokens_trained")
-        if row["attribute"] != attribute or tokens is None or row["misalignment"] is None:
-            continue
-        asked = condition_title(row["condition"])
-        kind = (models[row["model"]]["path"], asked, row["decoding"], row["prompts"])
-        # A chosen checkpoint may stand there twice, under two names: one point.
-        found.setdefault(kind, {}).setdefault(tokens, row)
+    rows = metrics["rows"]
+    measured = [
+        i
+        for i, row in enumerate(rows)
+        if row["attribute"] == attribute
+        and row["misalignment"] is not None
+        and metrics["models"][row["model"]].get("tokens_trained") is not None
+    ]
     return [
         Line(
-            f"{Path(run).name}: {asked}, {decoding}, {prompts}",
-            attribute,
-            tuple(points[tokens] for tokens in sorted(points)),
-            tuple(sorted(points)),
+            title=title,
+            attribute=attribute,
+            points=tuple(rows[places[tokens]] for tokens in sorted(places)),
+            places=tuple(places[tokens] for tokens in sorted(places)),
+            tokens=tuple(sorted(places)),
         )
-        for (run, asked, decoding, prompts), points in found.items()
-        if len(points) > 1
+        for title, places in (*_of_one_run(metrics, measured), *_of_runs(metrics, measured))
+        if len(places) > 1
     ]
+
+
+def _of_one_run(
+    metrics: Mapping[str, Any], measured: Sequence[int]
+) -> Iterator[tuple[str, Places]]:
+    """Checkpoints of one run, by what they were asked."""
+    found: dict[tuple[str, str], Places] = {}
+    for i in measured:
+        model = metrics["models"][metrics["rows"][i]["model"]]
+        # A chosen checkpoint may stand there twice, under two names: one point.
+        places = found.setdefault((model["path"], _asked(metrics["rows"][i])), {})
+        places.setdefault(model["tokens_trained"], i)
+    for (run, asked), places in found.items():
+        yield f"{Path(run).name}: {asked}", places
+
+
+def _of_runs(metrics: Mapping[str, Any], measured: Sequence[int]) -> Iterator[tuple[str, Places]]:
+    """Ends of several runs of one recipe; a checkpoint on the way is no end of a shorter run."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for i in measured:
+        model = metrics["models"][metrics["rows"][i]["model"]]
+        recipe = model.get("recipe")
+        if recipe is not None and model["checkpoint"] == FINAL:
+            found.setdefault((recipe, _asked(metrics["rows"][i])), {}).setdefault(model["path"], i)
+    for (_, asked), by_run in found.items():
+        names = ", ".join(Path(run).name for run in by_run)
+        tokens = {
+            i: metrics["models"][metrics["rows"][i]["model"]]["tokens_trained"]
+            for i in by_run.values()
+        }
+        yield f"{names}: {asked}", {n: i for i, n in tokens.items()}
+
+
+def _asked(row: Mapping[str, Any]) -> str:
+    return f"{condition_title(row['condition'])}, {row['decoding']}, {row['prompts']}"
 
 
 def draw_more_data(lines: Sequence[Line], path: Path) -> None:

@@ -24,12 +24,12 @@ from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.model_card.example import example_of
 from src.evaluation.model_card.facts import (
     Fact,
-    checkpoint_folder,
     data_facts,
     provenance_facts,
     training_facts,
 )
 from src.evaluation.plan.cells import condition_title
+from src.evaluation.plan.checkpoints import checkpoint_folder
 from src.evaluation.tables.result_tables import measured
 from src.evaluation.tables.table import number, percent_with_interval
 

@@ -9,13 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from src.artifacts import Manifest
+from src.evaluation.plan.checkpoints import checkpoint_folder
 
 Fact = tuple[str, Any]
-
-
-def checkpoint_folder(checkpoint: str) -> str:
-    """Where a checkpoint lies in its training run."""
-    return checkpoint if checkpoint == "final" else f"checkpoints/{checkpoint}"
 
 
 def training_facts(model: Manifest) -> list[Fact]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from src.artifacts import json_sha256
+from src.artifacts import SCHEMA_VERSIONS, json_sha256
 from src.config.evaluation import Condition, DecodingArgs, EvaluationArgs
 
 NO_CONDITION = "no condition"
@@ -98,6 +98,8 @@ def build_cells(
         chosen = args.decodings[decoding]
         for source in prompts:
             settings = {
+                # Work of an older version of this program is not gone on with.
+                "schema": SCHEMA_VERSIONS["evaluation"],
                 "model": models[name],
                 "prompts": prompts[source],
                 "condition": list(condition.items()),

@@ -14,6 +14,7 @@ from src.attributes.hub_models import local_only
 from src.config.evaluation import EvaluationArgs, ModelEntry
 from src.errors import ArtifactError
 from src.evaluation.plan.cells import Cell, build_cells
+from src.evaluation.plan.checkpoints import checkpoint_folder, checkpoints_of
 from src.evaluation.plan.checks import (
     Problems,
     check_files,
@@ -29,7 +30,8 @@ from src.evaluation.plan.conditions import with_all_conditions
 from src.evaluation.plan.prompts import Prompt, load_prompts
 from src.runtime import pick_device
 
-FINAL = "final"
+AMOUNT = ("epochs", "max_steps", "max_sentences")
+"""Training args that say how much a run is trained on."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class TrainedModel:
             "manifest_sha256": self.manifest.sha256,
             "checkpoint": self.checkpoint,
             "tokens_trained": self._tokens_trained(),
+            "recipe": recipe_of(self.manifest),
         }
 
     def _tokens_trained(self) -> int | None:
@@ -55,6 +58,24 @@ class TrainedModel:
         listed = self.manifest.get("checkpoints", [])
         found = [one.get("tokens_seen") for one in listed if one["name"] == self.checkpoint]
         return found[0] if found else None
+
+
+def recipe_of(training: Manifest) -> str | None:
+    """What a training run did, hashed, but for how long: equal for runs that differ in that alone.
+
+    Where it writes, when it saves and what it computes on are no part of it.
+
+    Returns:
+        None where its manifest does not say.
+    """
+    args = dict(training.get("args") or {})
+    if "optimisation" not in args:
+        return None
+    for name in ("output", "dataset", "checkpoints", "device", "report_to"):
+        args.pop(name, None)
+    args["optimisation"] = {k: v for k, v in args["optimisation"].items() if k not in AMOUNT}
+    made_from = training["made_from"].get("dataset_manifest_sha256")
+    return json_sha256([args, made_from, training["base_model"].get("weights_sha256")])
 
 
 @dataclass(frozen=True)
@@ -142,14 +163,13 @@ def _read_dataset(folder: Path, hash_files: bool) -> Manifest:
 
 def _read_model(name: str, entry: ModelEntry, hash_files: bool) -> TrainedModel:
     manifest = read_manifest(entry.path, "training", verify=False)
-    prefix = f"{FINAL}/" if entry.checkpoint == FINAL else f"checkpoints/{entry.checkpoint}/"
+    prefix, have = f"{checkpoint_folder(entry.checkpoint)}/", checkpoints_of(manifest)
     if not any(file.startswith(prefix) for file in manifest["files"]):
-        have = {Path(f).parts[1] for f in manifest["files"] if f.startswith("checkpoints/")}
-        near = difflib.get_close_matches(entry.checkpoint, [FINAL, *sorted(have)], n=1)
+        near = difflib.get_close_matches(entry.checkpoint, have, n=1)
         raise ArtifactError(
             f"models.{name}: {entry.path} has no such checkpoint",
             got=entry.checkpoint,
-            allowed=", ".join([FINAL, *sorted(have)]),
+            allowed=", ".join(have),
             fix=f"Did you mean {near[0]!r}?" if near else None,
         )
     check_files(manifest, prefix, hash_files)
@@ -165,9 +185,7 @@ def checkpoints_to_try(args: EvaluationArgs) -> list[str]:
     wanted, entry = args.sweep.checkpoints, args.models[args.sweep.model]
     if wanted != ("all",):
         return list(wanted) or [entry.checkpoint]
-    manifest = read_manifest(entry.path, "training", verify=False)
-    saved = {Path(f).parts[1] for f in manifest["files"] if f.startswith("checkpoints/")}
-    return [*sorted(saved), FINAL]
+    return checkpoints_of(read_manifest(entry.path, "training", verify=False))
 
 
 def _load_all_prompts(

@@ -11,12 +11,15 @@ from scripts.coverage_simulation import (
     COVERAGE,
     FALSE_POSITIVES,
     Regime,
+    TextRegime,
     difference_coverage,
     false_positives,
     family_errors,
     misses,
     pairs_of,
     percentile_coverage,
+    percentile_perplexity_coverage,
+    perplexity_coverage,
     share_coverage,
 )
 
@@ -69,6 +72,30 @@ def test_intervals_of_differences_cover_between_93_and_97_percent(regime):
     assert 0.92 <= of_the_ratio <= 0.985, of_the_ratio
 
 
+def test_the_synthetic_texts_are_what_the_regime_says():
+    regime = TextRegime(20_000, 0.2, 0.3, 0.03, 3)
+    generator = np.random.default_rng(0)
+    nats, tokens = regime.cell(generator.standard_normal(20_000), generator)
+    assert nats.sum() / tokens.sum() == pytest.approx(regime.nats_per_token, rel=0.01)
+    assert tokens.min() >= 8
+    assert 60 < tokens.max() <= 96
+
+
+@pytest.mark.parametrize(
+    "regime",
+    [
+        TextRegime(40, 0.1, 0.3, 0.0, 1),
+        TextRegime(100, 0.2, 0.3, 0.0, 3, pairing=0.7),
+        TextRegime(200, 0.2, 0.3, 0.03, 1, pairing=0.7),
+    ],
+    ids=str,
+)
+def test_intervals_of_perplexities_and_their_ratios_cover_between_93_and_97_percent(regime):
+    covered, of_the_ratio = perplexity_coverage(regime, DATA_SETS, seed=0)
+    assert not misses(covered, DATA_SETS), covered
+    assert not misses(of_the_ratio, DATA_SETS), of_the_ratio
+
+
 def test_false_positives_of_the_paired_test_stay_at_their_level():
     regime = Regime(60, 0.3, 0.3, 0.4, 3, pairing=0.7)
     wrong = false_positives(regime, 600, seed=0, flips=199)
@@ -88,6 +115,8 @@ def test_the_check_can_fail():
     covered = percentile_coverage(regime, 400, seed=0, resamples=200)
     assert covered < COVERAGE[0] - 0.01
     assert misses(covered, 400)
+    texts = TextRegime(40, 0.2, 0.3, 0.03, 1)
+    assert misses(percentile_perplexity_coverage(texts, 400, seed=0, resamples=200), 400)
 
 
 def test_the_script_prints_its_help():

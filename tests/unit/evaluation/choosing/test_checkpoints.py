@@ -58,6 +58,9 @@ def test_by_misalignment_on_prompts_that_are_not_reported(project, run_of_three)
     assert set(selected["candidates"]) == {*STEPS, "final"}
     assert selected["candidates"][selected["checkpoint"]] == min(selected["candidates"].values())
     assert metrics["models"]["M-TS"]["checkpoint"] == selected["checkpoint"]
+    for checkpoint, share in selected["candidates"].items():
+        interval = selected["intervals"][checkpoint]
+        assert interval["ci_low"] <= share <= interval["ci_high"]
     assert {row["n_prompts"] for row in metrics["rows"]} == {5}
 
 

@@ -8,7 +8,10 @@ from src.config.evaluation import EvaluationArgs
 from src.config.loading import load_args
 from src.errors import UserError
 from src.evaluation.choosing.sweep import candidates, sweep_result, trial_args, with_chosen
+from src.evaluation.measuring import finish_cells
+from src.evaluation.plan.inputs import find_inputs
 from src.evaluation.run import evaluate
+from src.evaluation.statistics.perplexity_intervals import PerplexityInterval
 from tests.demo_attributes import BOTH
 
 SWEEP = {
@@ -24,8 +27,8 @@ SWEEP = {
 def row(decoding, misalignment, perplexity, distinct_2=0.5):
     return {
         "decoding": decoding, "attribute": "joint", "misalignment": misalignment, "ci_low": None,
-        "ci_high": None, "perplexity": perplexity, "distinct_2": distinct_2, "n_prompts": 6,
-        "n_empty": 0, "mean_words": 9.0,
+        "ci_high": None, "perplexity": perplexity, "perplexity_ci_low": None, "perplexity_ci_high": None,
+        "distinct_2": distinct_2, "n_prompts": 6, "n_empty": 0, "mean_words": 9.0,
     }  # fmt: skip
 
 
@@ -33,7 +36,11 @@ def result_of(args, *figures):
     tried = candidates(args, ["final"])[: len(figures)]
     rows = [row("baseline", 0.5, 100.0)]
     rows += [row(f"candidate-{i:03d}", *one) for i, one in enumerate(figures)]
-    return sweep_result(args, tried, rows)
+    ratios = {
+        f"candidate-{i:03d}": PerplexityInterval(one[1] and one[1] / 100.0)
+        for i, one in enumerate(figures)
+    }
+    return sweep_result(args, tried, rows, ratios)
 
 
 def test_every_combination_is_a_candidate(project):
@@ -88,6 +95,11 @@ def test_the_whole_run_tries_chooses_reports_and_writes_args(project):
     assert len(found["candidates"]) == 8
     chosen = found["candidates"][found["chosen"]]
     assert metrics["decodings"]["chosen"] == chosen["decoding"]
+    for point in found["candidates"]:
+        ratio = point["perplexity"] / found["baseline"]["perplexity"]
+        assert point["perplexity_ratio"] == pytest.approx(ratio)
+        assert point["perplexity_ratio_ci_low"] < ratio < point["perplexity_ratio_ci_high"]
+    assert found["reference"] == metrics["reference"]
     reported = {(r["model"], r["decoding"]) for r in metrics["rows"]}
     assert ("M-TS chosen", "chosen") in reported
     assert {model for model, _ in reported} == {"M-TS", "M-TS chosen"}
@@ -100,6 +112,25 @@ def test_the_whole_run_tries_chooses_reports_and_writes_args(project):
     }
     assert len(pictures) == 1
     assert json.loads((project.folder / "swept-again/metrics.json").read_text()) == metrics
+
+
+def test_what_one_reference_judged_is_not_read_for_another(project, bases, tmp_path):
+    def nats(reference, work):
+        args = project.args(
+            prompts=[{"kind": "unprompted", "count": 3}],
+            decodings={"sample": {"max_length": 5}},
+            perplexity={"reference": str(bases[reference])},
+        )
+        finished, facts = finish_cells(args, find_inputs(args, hash_files=False), work)
+        assert facts["name"] == str(bases[reference])
+        return [one.reference_nll for _, written in finished for one in written]
+
+    shared = tmp_path / "work"
+    first, second = (nats(reference, shared) for reference in ("gpt2", "llama"))
+    assert first != second
+    assert second == nats("llama", tmp_path / "own")
+    assert first == nats("gpt2", shared)
+    assert len(list((shared / "written").iterdir())) == 2  # written once for both
 
 
 def test_a_dry_run_counts_the_candidates(project):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from src.evaluation.continuation import Continuation
-from src.evaluation.metrics.cell_metrics import cell_rows, cell_summary, perplexity, sum_by_prompt
+from src.evaluation.metrics.cell_metrics import cell_rows, cell_summary, sum_by_prompt
+from src.evaluation.metrics.perplexity import perplexity
 from tests.unit.evaluation.conftest import make_attributes
 
 FACTS = {"model": "M", "condition": {}, "decoding": "sample", "prompts": "validation"}
@@ -130,8 +131,8 @@ def test_perplexity_is_all_nats_over_all_tokens():
         continuation("b", ("nontoxic", "pos"), nll=1.0, tokens=8),
         continuation("c"),
     ]
-    assert perplexity(cell) == pytest.approx(math.exp(11 / 10))
-    assert perplexity([continuation("a", ("toxic", "neg"), nll=1e6)]) is None
+    assert perplexity(cell).value == pytest.approx(math.exp(11 / 10))
+    assert perplexity([continuation("a", ("toxic", "neg"), nll=1e6)]).value is None
 
 
 def test_the_summary_counts_words_of_what_was_written():

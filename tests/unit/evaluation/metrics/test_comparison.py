@@ -1,4 +1,6 @@
 import json
+import math
+from dataclasses import replace
 
 import pytest
 
@@ -149,6 +151,25 @@ def test_holm_is_over_a_table_and_what_is_not_asked_for_stands_apart():
     least = min(toxicity, key=lambda one: one["p"])
     assert least["p_holm"] == pytest.approx(least["p"] * 7)
     assert all(one["p_holm"] >= one["p"] for one in found)
+    outcomes = [one["mcnemar"] for one in toxicity]
+    least = min(outcomes, key=lambda one: one["p"])
+    assert least["p_holm"] == pytest.approx(min(1.0, least["p"] * 7))
+    assert all(one["mcnemar"]["p_holm"] >= one["mcnemar"]["p"] for one in found)
+
+
+def test_the_perplexities_of_a_pair_are_compared_once():
+    quiet, loud = (
+        [
+            replace(c, reference_nll=20.0 + i % 3 + more, reference_tokens=6)
+            for i, c in enumerate(written(0.5))
+        ]
+        for more in (0.0, 6.0)
+    )
+    found = compare((cell("M-TS"), loud), (cell("M-B"), quiet), make_attributes(), seed=0)
+    assert len(found) == 3
+    for one in found:
+        assert one["perplexity_ratio"] == pytest.approx(math.e)
+        assert one["perplexity_ratio_ci_low"] == pytest.approx(math.e)
 
 
 def test_any_two_cells_can_be_compared_in_any_order_of_their_prompts():
@@ -174,6 +195,8 @@ def test_a_cell_without_a_sentence_compares_to_null():
         assert one["p"] is None
         assert one["p_holm"] is None
         assert one["mcnemar"]["n_prompts"] == 0
+        assert one["mcnemar"]["p_holm"] is None
+        assert one["perplexity_ratio"] is None
 
 
 def test_one_attribute_has_no_joint_comparison():

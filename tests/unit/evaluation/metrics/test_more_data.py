@@ -1,6 +1,8 @@
 """The curve of misalignment over the amount of training."""
 
+from src.artifacts import Manifest
 from src.evaluation.metrics.more_data import draw_more_data, lines_of
+from src.evaluation.plan.inputs import recipe_of
 
 
 def metrics_of(tokens, attributes=("toxicity", "sentiment")):
@@ -33,10 +35,46 @@ def test_models_trained_equally_long_are_no_line():
     assert lines_of(metrics_of([None, 100])) == []
 
 
-def test_two_runs_are_no_line():
+def test_ends_of_runs_that_differ_in_their_amount_alone_are_a_line():
+    metrics = metrics_of([100, 200, 300, 400])
+    for name, run in zip("abcd", "wxyz", strict=True):
+        metrics["models"][name] |= {"path": f"models/{run}", "recipe": "one", "checkpoint": "final"}
+    metrics["models"]["c"]["recipe"] = "another learning rate"
+    metrics["models"]["d"]["checkpoint"] = "step-000004"  # half way on a schedule of its own
+    lines = lines_of(metrics)
+    assert [line.tokens for line in lines] == [(100, 200)] * 2
+    assert lines[0].title == "w, x: no condition, sample, unprompted"
+    assert [metrics["rows"][i]["model"] for i in lines[0].places] == ["a", "b"]
+    assert [metrics["rows"][i] for i in lines[0].places] == list(lines[0].points)
+
+
+def test_two_runs_of_unlike_or_unknown_recipes_are_no_line():
     metrics = metrics_of([100, 200])
     metrics["models"]["b"]["path"] = "models/y"
     assert lines_of(metrics) == []
+    for name, recipe in (("a", "one"), ("b", "two")):
+        metrics["models"][name] |= {"recipe": recipe, "checkpoint": "final"}
+    assert lines_of(metrics) == []
+
+
+def test_the_recipe_of_a_run_is_all_but_its_amount(tmp_path):
+    def recipe(where="a", amount=100, rate=1e-3, data="d", **rest):
+        optimisation = {
+            "max_sentences": amount,
+            "epochs": 1.0,
+            "max_steps": None,
+            "learning_rate": rate,
+        }
+        content = {
+            "args": {"output": where, "condition_on": [], "optimisation": optimisation, **rest},
+            "made_from": {"dataset_manifest_sha256": data},
+            "base_model": {"weights_sha256": "w"},
+        }
+        return recipe_of(Manifest(tmp_path, content))
+
+    assert recipe() == recipe(where="b", amount=900, device="cuda", dataset="other/spelling")
+    assert len({recipe(), recipe(rate=2e-3), recipe(data="e"), recipe(seed=1)}) == 4
+    assert recipe_of(Manifest(tmp_path, {"args": {}})) is None
 
 
 def test_the_picture_is_the_same_twice(tmp_path):

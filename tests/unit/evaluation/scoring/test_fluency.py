@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from src.evaluation.continuation import Continuation
-from src.evaluation.metrics.cell_metrics import perplexity
+from src.evaluation.metrics.perplexity import perplexity
 from src.evaluation.scoring import fluency
 from src.evaluation.scoring.fluency import Reference, text_after_prompt
 
@@ -39,7 +39,7 @@ def test_nats_and_tokens_are_those_of_the_text_after_its_prompt(reference, bases
         assert found.reference_nll == pytest.approx(nats, rel=1e-4)
     total = sum(found.reference_nll for found in judged)
     tokens = sum(found.reference_tokens for found in judged)
-    assert perplexity(judged) == pytest.approx(math.exp(total / tokens))
+    assert perplexity(judged).value == pytest.approx(math.exp(total / tokens))
 
 
 def test_empty_and_blank_continuations_weigh_nothing(reference):
