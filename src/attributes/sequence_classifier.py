@@ -56,13 +56,18 @@ class SequenceClassifier:
         self.batch_size = batch_size if can_pad else 1
 
     @torch.inference_mode()
-    def logits(self, texts: list[str]) -> torch.Tensor:
+    def logits(self, texts: list[str], precision: str | None = None) -> torch.Tensor:
         """Raw outputs, float32 on the CPU, shape [len(texts), n_outputs], in the texts' order.
 
         Texts are computed in order of their length, so that little of a batch is padding. The same
         texts in one call give the same bytes; a text's numbers can differ by about 1e-7 in the
         company of others.
+
+        Args:
+            texts: any number of them.
+            precision: `fp32` or `bf16`; None is the classifier's own.
         """
+        precision = precision or self.precision
         self.model.to(self.device)  # only now: a process that hashes weights needs no accelerator
         encoded = self.tokenizer(
             texts, truncation=self.max_length is not None, max_length=self.max_length
@@ -70,7 +75,7 @@ class SequenceClassifier:
         order = sorted(range(len(texts)), key=lambda i: len(encoded["input_ids"][i]))
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         found = []
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
             for batch in batches:
                 rows = {key: [values[i] for i in batch] for key, values in encoded.items()}
                 if len(batch) == 1:  # also where the tokenizer has nothing to pad with

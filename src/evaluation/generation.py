@@ -117,12 +117,11 @@ class Writer:
             for prompt in task.prompts
             for sample in range(task.samples_per_prompt)
         ]
-        variants = self._variants(condition, decoding)
+        variants, weights = self._variants(condition, decoding)
         encoded = [self._encode(todo, variant, task.placement) for variant in variants]
         self._check_room(todo, encoded[0], decoding.max_length)
         # Prompts of like length together: less padding.
         by_length = sorted(range(len(todo)), key=lambda i: len(encoded[0][i]))
-        weights = active_weights(decoding, condition)
         with progress(what=title, total=len(todo), unit="text") as bar:
             for start in range(0, len(todo), task.batch_size):
                 batch = by_length[start : start + task.batch_size]
@@ -136,13 +135,17 @@ class Writer:
                 bar.update(len(batch))
         return todo
 
-    def _variants(self, condition: Condition, decoding: DecodingArgs) -> list[Condition]:
-        """The condition, then the condition with each weighted attribute at its opposite label."""
-        flipped = {
-            name: self.attributes[name].opposite(condition[name])
-            for name in active_weights(decoding, condition)
-        }
-        return [condition, *({**condition, name: label} for name, label in flipped.items())]
+    def _variants(
+        self, condition: Condition, decoding: DecodingArgs
+    ) -> tuple[list[Condition], dict[str, float]]:
+        """The condition, then it with labels flipped; the weights of the flipped ones."""
+        weights = active_weights(decoding, condition)
+        flipped = {name: self.attributes[name].opposite(condition[name]) for name in weights}
+        if decoding.contrast_flip == "together" and weights:
+            together = {" + ".join(weights): next(iter(weights.values()))}
+            return [condition, {**condition, **flipped}], together
+        each = [{**condition, name: label} for name, label in flipped.items()]
+        return [condition, *each], weights
 
     def _encode(
         self, todo: Sequence[Continuation], condition: Condition, placement: Placement
