@@ -9,7 +9,7 @@ import numpy as np
 # What is left out lies farther from an edge than this many standard errors of the rough scores. Where
 # rounding errors are normal, 1 in 10,000 of the labels that they flip without this remain.
 STANDARD_ERRORS = 2.5
-FIRST_SHARE, FIRST_AT_LEAST = 0.02, 16
+FIRST_SHARE, FIRST_AT_LEAST = 0.02, 8
 
 
 def settle_near(
@@ -20,7 +20,7 @@ def settle_near(
 ) -> np.ndarray:
     """Replace the scores near each edge by exact ones.
 
-    The nearest fiftieth (at least 16) is computed exactly first. How far these scores move says how
+    The nearest fiftieth (at least 8) is computed exactly first. How far these scores move says how
     far rounding reaches there; then come all others within `STANDARD_ERRORS` times that distance.
 
     Args:
