@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
 from src.artifacts import file_sha256, json_sha256
@@ -125,7 +127,26 @@ def load_language_model(
             got=", ".join(lacking[:3]),
             fix="choose a checkpoint of a causal language model, or set from_scratch: true",
         )
-    return model.to(device).eval()
+    return fuse_activations(model).to(device).eval()
+
+
+def fuse_activations(model: PreTrainedModel) -> PreTrainedModel:
+    """Let GPT-2's activation be computed in one step in place of eight; changes no weight and no config.
+
+    It is the same function (GELU by its tanh approximation) to rounding. Apart, its steps take a twentieth of
+    a training step on a CPU, most of it for writing what the next one reads.
+
+    Args:
+        model: of any kind; models without this activation stay as they are.
+
+    Returns:
+        The same model.
+    """
+    for module in model.modules():
+        for name, child in module.named_children():
+            if isinstance(child, NewGELUActivation):
+                setattr(module, name, nn.GELU(approximate="tanh"))
+    return model
 
 
 @contextlib.contextmanager

@@ -6,15 +6,21 @@ load, never when an args file is read.
 
 from __future__ import annotations
 
+import copy
 import hashlib
+from collections.abc import Iterator, Sequence
 
 import torch
+from torch import nn
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BatchEncoding,
+    BertForSequenceClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    RobertaForSequenceClassification,
+    XLMRobertaForSequenceClassification,
 )
 
 from src.attributes.hub_models import first_line, local_only
@@ -48,6 +54,10 @@ class SequenceClassifier:
         """
         self.device = pick_device(device)
         self.model = model.eval()
+        self._rounded: PreTrainedModel | None = None
+        if self.device.type == "cpu":  # its fused attention is slow for texts as short as sentences
+            self.model.set_attn_implementation("eager")
+        only_first_position_at_the_end(self.model)
         self.tokenizer = tokenizer
         self.precision = precision
         limits = [limit for limit in (max_length, _readable(model, tokenizer)) if limit is not None]
@@ -56,31 +66,45 @@ class SequenceClassifier:
         self.batch_size = batch_size if can_pad else 1
 
     @torch.inference_mode()
-    def logits(self, texts: list[str]) -> torch.Tensor:
+    def logits(self, texts: list[str], precision: str | None = None) -> torch.Tensor:
         """Raw outputs, float32 on the CPU, shape [len(texts), n_outputs], in the texts' order.
 
         Texts are computed in order of their length, so that little of a batch is padding. The same
         texts in one call give the same bytes; a text's numbers can differ by about 1e-7 in the
         company of others.
+
+        Args:
+            texts: any number of them.
+            precision: `fp32` or `bf16`; None is the classifier's own.
         """
-        self.model.to(self.device)  # only now: a process that hashes weights needs no accelerator
+        model = self._model(precision or self.precision)
         encoded = self.tokenizer(
             texts, truncation=self.max_length is not None, max_length=self.max_length
         )
         order = sorted(range(len(texts)), key=lambda i: len(encoded["input_ids"][i]))
-        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        lengths = [len(encoded["input_ids"][i]) for i in order]
         found = []
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            for batch in batches:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=model is self._rounded):
+            for batch in batches_of_like_length(lengths, self.batch_size):
+                batch = [order[i] for i in batch]
                 rows = {key: [values[i] for i in batch] for key, values in encoded.items()}
                 if len(batch) == 1:  # also where the tokenizer has nothing to pad with
                     inputs = BatchEncoding(rows, tensor_type="pt")
                 else:
                     inputs = self.tokenizer.pad(rows, return_tensors="pt")
-                found.append(self.model(**inputs.to(self.device)).logits.float().cpu())
+                found.append(model(**inputs.to(self.device)).logits.float().cpu())
         in_order = torch.empty(len(texts), found[0].shape[1])
         in_order[order] = torch.cat(found)
         return in_order
+
+    def _model(self, precision: str) -> PreTrainedModel:
+        """The model on its device; only now: a process that hashes weights needs no accelerator."""
+        self.model.to(self.device)
+        if precision == "fp32":
+            return self.model
+        if self._rounded is None:
+            self._rounded = _with_rounded_matrices(self.model)
+        return self._rounded
 
     def weights_sha256(self) -> dict[str, str]:
         """Hex sha256 of the weights and of the tokenizer, whatever files they came from."""
@@ -90,6 +114,56 @@ class SequenceClassifier:
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(flat.view(torch.uint8).numpy().data)
         return {"weights": digest.hexdigest(), "tokenizer": _vocabulary_sha256(self.tokenizer)}
+
+
+def batches_of_like_length(lengths: Sequence[int], batch_size: int) -> Iterator[range]:
+    """Cut rising lengths into batches in which no more than about a fifth can be padding.
+
+    Args:
+        lengths: of the texts, rising, in tokens.
+        batch_size: most texts of a batch.
+    """
+    start = 0
+    for end in range(1, len(lengths) + 1):
+        full = end - start == batch_size
+        if end == len(lengths) or full or lengths[end] > 1.25 * lengths[start] + 1:
+            yield range(start, end)
+            start = end
+
+
+def only_first_position_at_the_end(model: PreTrainedModel) -> None:
+    """Let BERT's and RoBERTa's last layer compute the first position alone: the others' outputs go unread.
+
+    The classifier reads the first position. Keys and values of the last layer are still those of all
+    positions. It saves a sixteenth of all work; other models are left as they are.
+    """
+    kinds = (
+        BertForSequenceClassification,
+        RobertaForSequenceClassification,
+        XLMRobertaForSequenceClassification,
+    )
+    if isinstance(model, kinds):
+        attention = model.base_model.encoder.layer[-1].attention
+        attention.output.register_forward_pre_hook(_first_position)
+
+
+def _first_position(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return tuple(states[:, :1] for states in inputs)
+
+
+def _with_rounded_matrices(model: PreTrainedModel) -> PreTrainedModel:
+    """A copy whose linear layers are in bf16 and which shares all else.
+
+    autocast alone would round the weights anew at each use.
+    """
+    rounded = {
+        id(parameter): nn.Parameter(parameter.detach().bfloat16(), requires_grad=False)
+        for module in model.modules()
+        if isinstance(module, nn.Linear)
+        for parameter in module.parameters(recurse=False)
+    }
+    shared = {id(one): one for one in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, shared | rounded)
 
 
 def _vocabulary_sha256(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -39,6 +39,11 @@ class DecodingArgs(Strict):
         description="attribute: weight w of w · (log p(x|c) − log p(x|c with its label flipped)); "
         "{}: plain sampling",
     )
+    contrast_flip: Literal["each", "together"] = Field(
+        default="each",
+        description="each: one flipped variant per attribute of contrast_weights; together: one in which all "
+        "of them are flipped, in two thirds of the time for two attributes; the weights must be equal",
+    )
     contrast_top_p: float = Field(
         default=0.9,
         gt=0.0,
@@ -51,6 +56,12 @@ class DecodingArgs(Strict):
     def _rising(self) -> DecodingArgs:
         if self.min_length > self.max_length:
             raise ValueError(f"min_length {self.min_length} is above max_length {self.max_length}")
+        weights = {weight for weight in self.contrast_weights.values() if weight}
+        if self.contrast_flip == "together" and len(weights) > 1:
+            raise ValueError(
+                "contrast_flip: together has one flipped variant and so one weight, "
+                f"got {self.contrast_weights}"
+            )
         return self
 
 
@@ -162,6 +173,8 @@ class EvaluationArgs(Strict):
             )
         elif self.decodings[sweep.decoding].contrast_weights and not sweep.condition:
             problems.append("sweep.condition: contrast decoding needs a label to ask for")
+        else:
+            problems += self._together_problems(sweep)
         if f"{sweep.model} {CHOSEN}" in self.models:
             problems.append(f"models: {sweep.model} {CHOSEN} is the name of what a sweep chooses")
         if CHOSEN in self.decodings:
@@ -169,6 +182,19 @@ class EvaluationArgs(Strict):
         if self._is_reported(sweep.prompts):
             problems.append("sweep.prompts: the reported prompts may not be those chosen on")
         return problems
+
+    def _together_problems(self, sweep: SweepArgs) -> list[str]:
+        """Weights that a sweep would try apart, where one flipped variant has one weight."""
+        decoding = self.decodings[sweep.decoding]
+        own = {name: (weight,) for name, weight in decoding.contrast_weights.items()}
+        tried = own | sweep.contrast_weights
+        values = {value for one in tried.values() for value in one}
+        if decoding.contrast_flip == "each" or len(tried) < 2 or len(values) < 2:
+            return []
+        return [
+            "sweep.contrast_weights: contrast_flip: together has one weight for all attributes, which cannot "
+            f"be tried apart: {tried}"
+        ]
 
     def _selection_problems(self) -> list[str]:
         problems = [

@@ -61,6 +61,17 @@ def _train(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints, log: Metric
     newest = checkpoints.newest()
     if newest is not None and newest[1].finished:
         return
+    trainer = make_trainer(args, plan, checkpoints, log)
+    if newest is not None:
+        trainer.tokens_seen = newest[1].tokens_seen
+        logger.info("going on after step %d", newest[1].step)
+    trainer.train(resume_from_checkpoint=str(newest[0]) if newest else None)
+
+
+def make_trainer(
+    args: TrainingArgs, plan: Plan, checkpoints: Checkpoints, log: MetricsLog
+) -> ControlTrainer:
+    """The Trainer of a run, with its model and sentences, before its first step."""
     _quiet_transformers()
     sentences = read_sentences(
         args.dataset,
@@ -96,10 +107,7 @@ def _train(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints, log: Metric
     callback.trainer = trainer
     for own_printing in (PrinterCallback, ProgressCallback):  # stdout is for the final result
         trainer.remove_callback(own_printing)
-    if newest is not None:
-        trainer.tokens_seen = newest[1].tokens_seen
-        logger.info("going on after step %d", newest[1].step)
-    trainer.train(resume_from_checkpoint=str(newest[0]) if newest else None)
+    return trainer
 
 
 def _validation(args: TrainingArgs, plan: Plan, model: PreTrainedModel) -> Validation | None:

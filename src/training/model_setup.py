@@ -23,7 +23,12 @@ from src.control_tokens import (
     start_id,
     train_rows_apart,
 )
-from src.language_model import attention_for, load_language_model, model_config
+from src.language_model import (
+    attention_for,
+    fuse_activations,
+    load_language_model,
+    model_config,
+)
 from src.runtime import seed_everything
 
 logger = logging.getLogger(__name__)
@@ -77,7 +82,7 @@ def _from_scratch(name: str, revision: str | None, device: torch.device) -> PreT
         dtype=torch.float32,
         attn_implementation=attention_for(device),
     )
-    return model.to(device)
+    return fuse_activations(model).to(device)
 
 
 def set_token_ids(

@@ -158,12 +158,11 @@ class Writer:
             UserError: a prompt leaves no room for max_length new tokens.
         """
         todo = task.todo()
-        variants = self._variants(condition, decoding)
+        variants, weights = self._variants(condition, decoding)
         encoded = [self._encode(todo, variant, task.placement) for variant in variants]
         self._check_room(todo, encoded[0], decoding.max_length)
         # Prompts of like length together: less padding.
         by_length = sorted(range(len(todo)), key=lambda i: len(encoded[0][i]))
-        weights = active_weights(decoding, condition)
         with progress(what=title, total=len(wanted) * task.batch_size, unit="text") as bar:
             for number in sorted(wanted):
                 batch = by_length[number * task.batch_size :][: task.batch_size]
@@ -181,13 +180,17 @@ class Writer:
                     ],
                 )
 
-    def _variants(self, condition: Condition, decoding: DecodingArgs) -> list[Condition]:
-        """The condition, then the condition with each weighted attribute at its opposite label."""
-        flipped = {
-            name: self.attributes[name].opposite(condition[name])
-            for name in active_weights(decoding, condition)
-        }
-        return [condition, *({**condition, name: label} for name, label in flipped.items())]
+    def _variants(
+        self, condition: Condition, decoding: DecodingArgs
+    ) -> tuple[list[Condition], dict[str, float]]:
+        """The condition, then it with labels flipped; the weights of the flipped ones."""
+        weights = active_weights(decoding, condition)
+        flipped = {name: self.attributes[name].opposite(condition[name]) for name in weights}
+        if decoding.contrast_flip == "together" and weights:
+            together = {" + ".join(weights): next(iter(weights.values()))}
+            return [condition, {**condition, **flipped}], together
+        each = [{**condition, name: label} for name, label in flipped.items()]
+        return [condition, *each], weights
 
     def _encode(
         self, todo: Sequence[Continuation], condition: Condition, placement: Placement

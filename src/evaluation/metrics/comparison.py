@@ -137,7 +137,7 @@ def counterpart(
 
 
 def _draws_alike(one: DecodingArgs, other: DecodingArgs) -> bool:
-    contrast = {"contrast_weights", "contrast_top_p"}
+    contrast = {"contrast_weights", "contrast_flip", "contrast_top_p"}
     return one.model_dump(exclude=contrast) == other.model_dump(exclude=contrast)
 
 

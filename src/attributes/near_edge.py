@@ -1,0 +1,51 @@
+"""Scores computed roughly, and those near an edge exactly: an exact scorer's labels for less time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+# What is left out lies farther from an edge than this many standard errors of the rough scores. Where
+# rounding errors are normal, 1 in 10,000 of the labels that they flip without this remain.
+STANDARD_ERRORS = 2.5
+FIRST_SHARE, FIRST_AT_LEAST = 0.02, 8
+
+
+def settle_near(
+    scores: np.ndarray,
+    edges: Sequence[float],
+    texts: Sequence[str],
+    exactly: Callable[[list[str]], np.ndarray],
+) -> np.ndarray:
+    """Replace the scores near each edge by exact ones.
+
+    The nearest fiftieth (at least 8) is computed exactly first. How far these scores move says how
+    far rounding reaches there; then come all others within `STANDARD_ERRORS` times that distance.
+
+    Args:
+        scores: float64 [texts], computed roughly.
+        edges: where one label ends and the next begins.
+        texts: what is scored.
+        exactly: texts → exact scores, float64 [texts].
+
+    Returns:
+        float64 [texts].
+    """
+    rough, settled = scores, scores.copy()
+    known = np.zeros(len(scores), dtype=bool)
+
+    def settle(rows: np.ndarray) -> None:
+        rows = rows[~known[rows]]
+        if rows.size:
+            settled[rows] = exactly([texts[row] for row in rows])
+            known[rows] = True
+
+    for edge in edges:
+        distances = np.abs(rough - edge)
+        nearest = np.argsort(distances, kind="stable")
+        first = nearest[: max(FIRST_AT_LEAST, round(FIRST_SHARE * len(scores)))]
+        settle(first)
+        error = np.sqrt(np.mean((settled[first] - rough[first]) ** 2))
+        settle(nearest[distances[nearest] <= STANDARD_ERRORS * error])
+    return settled
