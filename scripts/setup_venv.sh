@@ -87,5 +87,7 @@ if [[ "${1:-}" == --tests ]]; then
     install requirements-tests.installed tests/requirements.txt --no-deps --force-reinstall
     # The playground is tested too; beside requirements.txt, the file lists all that it needs.
     install requirements-playground.installed scripts/requirements_playground.txt --no-deps
+    # So is pass 1 on Ray.
+    install requirements-ray.installed scripts/requirements_ray.txt --no-deps
 fi
 rm -f "$unfinished"

@@ -293,7 +293,9 @@ class Run:
             self.status = "done"
             return
         self.partial.mkdir(exist_ok=True)
-        self._take_lock()
+        if not self._take_lock():
+            self._enter()  # the other run finished in between: look again
+            return
         if self._overwrite:
             _empty(self.partial, self._kept)
         elif (self.partial / MANIFEST).is_file():
@@ -326,14 +328,26 @@ class Run:
                 fix="set another output folder, or replace it with --overwrite",
             )
 
-    def _take_lock(self) -> None:
-        self._lock = os.open(self.partial, os.O_RDONLY)
+    def _take_lock(self) -> bool:
+        """Lock the unfinished folder; False where it is no longer the folder of that name."""
+        try:
+            self._lock = os.open(self.partial, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ArtifactError(
                 f"another run is writing to {self.partial}", fix="wait for it, or stop it"
             ) from error
+        # Another run may have published the folder since it was opened: the lock would be on its result.
+        try:
+            if os.path.samestat(os.fstat(self._lock), self.partial.stat()):
+                return True
+        except FileNotFoundError:
+            pass
+        self._unlock()
+        return False
 
     def __exit__(self, *_: object) -> None:
         self._unlock()

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from src.config.attributes import AttributeArgs, check_attributes
+from src.config.executor import ExecutorArgs
 from src.config.strict import Strict
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -143,18 +144,6 @@ class AuditArgs(Strict):
                 f"{self.judge_sentences} or hand_check {self.hand_check}, which are taken from them"
             )
         return self
-
-
-class ExecutorArgs(Strict):
-    """How pass 1 is spread (datatrove)."""
-
-    kind: Literal["local"] = Field(default="local", description="datatrove executor")
-    workers: int = Field(default=1, ge=1, description="processes at the same time")
-    tasks: int = Field(
-        default=1,
-        ge=1,
-        description="parts that the input is cut into; a finished part is never redone",
-    )
 
 
 class DatasetArgs(Strict):

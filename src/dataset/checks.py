@@ -30,7 +30,7 @@ HUB_PROBE = "gpt2"
 
 def find_problems(args: DatasetArgs) -> list[ProjectError]:
     """Everything that would stop a run and can be known without doing its work; writes nothing."""
-    checks = (_check_input, _check_tokenizer, _check_scorers, _check_output)
+    checks = (_check_input, _check_tokenizer, _check_scorers, _check_executor, _check_output)
     return [problem for check in checks for problem in _problems_of(check, args)]
 
 
@@ -119,6 +119,17 @@ def _check_scorers(args: DatasetArgs) -> Iterator[ProjectError]:
                 # What is only not downloaded yet is no problem where the hub answers.
                 if "downloaded" not in line or not _hub_answers():
                     yield UnavailableError(f"{role} {scorer.name} of attribute {name}: {line}")
+
+
+def _check_executor(args: DatasetArgs) -> None:
+    if args.executor.kind == "ray":
+        from src.dataset.ray_executor import import_ray
+
+        import_ray()
+    if args.executor.kind == "slurm":
+        from src.dataset.slurm_executor import check_sbatch
+
+        check_sbatch()
 
 
 def _hub_answers() -> bool:

@@ -7,39 +7,55 @@ is complete are datatrove's.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from copy import deepcopy
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
-import loguru
 import torch
 from datatrove.executor import LocalPipelineExecutor
+from datatrove.pipeline.base import PipelineStep
 from tqdm import tqdm
 
-from src.dataset.progress import tell_documents_to, tell_now
-from src.errors import ProjectError, UnavailableError
+from src.config.dataset import DatasetArgs
+from src.dataset.progress import tell_documents_to
+from src.dataset.tasks import QuietTasks, compute_with_one_thread, say_start, say_tasks_done
+from src.errors import UnavailableError
 from src.runtime import progress
 
-logger = logging.getLogger(__name__)
-CONSOLE_LOG = "console.log"
 POLL_SECONDS = 0.3
 
 
-class QuietLocalExecutor(LocalPipelineExecutor):
-    """One process per worker; every task computes with one thread.
+def executor_for(args: DatasetArgs, steps: list[PipelineStep], work: Path) -> QuietTasks:
+    """The executor that an args file names.
 
-    One thread, because the rounding of a matrix product depends on the number of threads, and a
-    data set must not depend on the number of workers.
+    Args:
+        args: of the run.
+        steps: of pass 1.
+        work: folder of the tasks' logs and completion markers.
     """
+    wanted = args.executor
+    if wanted.kind == "ray":
+        from src.dataset.ray_executor import QuietRayExecutor
+
+        return QuietRayExecutor(steps, wanted, work)
+    if wanted.kind == "slurm":
+        from src.dataset.slurm_executor import QuietSlurmExecutor
+
+        return QuietSlurmExecutor(steps, args, work)
+    return QuietLocalExecutor(
+        pipeline=steps, tasks=wanted.tasks, workers=wanted.workers, logging_dir=str(work)
+    )
+
+
+class QuietLocalExecutor(QuietTasks, LocalPipelineExecutor):
+    """One process per worker; every task computes with one thread."""
 
     def run(self) -> None:
         """Run the tasks that are not complete yet.
@@ -49,14 +65,10 @@ class QuietLocalExecutor(LocalPipelineExecutor):
             UnavailableError: a worker process died.
             RuntimeError: a task failed for a reason that nobody foresaw; its log has the traceback.
         """
-        ranks = self.get_incomplete_ranks(range(self.tasks))
-        if len(ranks) < self.tasks:
-            logger.info(
-                "pass 1: %d of %d tasks are done already", self.tasks - len(ranks), self.tasks
-            )
+        ranks = self.tasks_left()
         if not ranks:
             return
-        logger.info("pass 1: %d tasks, %d at a time", len(ranks), min(self.workers, len(ranks)))
+        say_start(ranks, self.workers)
         with progress(what="pass 1", unit=" documents") as bar:
             if min(self.workers, len(ranks)) == 1:
                 self._run_here(ranks, bar)
@@ -108,39 +120,16 @@ class QuietLocalExecutor(LocalPipelineExecutor):
                 process.terminate()
                 process.join()
 
-    def run_task(self, rank: int) -> None:
-        """Run one task, its console output kept in a file of the logging folder."""
-        try:
-            with self._quiet():
-                self._run_for_rank(rank)
-            tell_now()
-        except Exception as error:
-            if isinstance(error, ProjectError) or type(error).__module__ == "builtins":
-                raise
-            # The types of others may not survive the way back from a worker.
-            raise RuntimeError(f"task {rank}: {type(error).__name__}: {error}") from error
-
-    @contextlib.contextmanager
-    def _quiet(self) -> Iterator[None]:
-        folder = Path(self.logging_dir.path)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / CONSOLE_LOG).open("a") as console, contextlib.redirect_stderr(console):
-            try:
-                yield
-            finally:
-                loguru.logger.remove()  # it would write to the closed file
-
     def _say_done(self, bar: tqdm) -> None:
         left = len(self.get_incomplete_ranks(range(self.tasks)))
         bar.set_postfix_str(f"{self.tasks - left} of {self.tasks} tasks done")
         if bar.disable:
-            logger.info("pass 1: %d of %d tasks done", self.tasks - left, self.tasks)
+            say_tasks_done(self.tasks - left, self.tasks)
 
 
 def _start_worker(documents: Synchronized) -> None:
     """What every worker does first."""
-    torch.set_num_threads(1)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    compute_with_one_thread()
     # An interrupt from the keyboard reaches the whole group; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()

@@ -18,6 +18,7 @@ from src.dataset.checks import load_run_tokenizer
 from src.dataset.hand_check import hand_check_sheet
 from src.dataset.layout import AUDIT, AUDIT_PICTURE, CARD, HAND_CHECK, STATS, WORK
 from src.dataset.pass_one import (
+    Submitted,
     check_bad_fraction,
     describe_pass_one,
     judge_fingerprints,
@@ -30,8 +31,11 @@ from src.dataset.tally import Tally
 logger = logging.getLogger(__name__)
 
 
-def make_dataset(args: DatasetArgs, run: Run) -> None:
+def make_dataset(args: DatasetArgs, run: Run) -> str | None:
     """Do both passes in a run's folder and publish it.
+
+    Returns:
+        None: it is published. Otherwise what to tell the user: pass 1 is at work on a cluster.
 
     Raises:
         DataError: too many documents cannot be read, or the sentences do not suffice.
@@ -41,6 +45,8 @@ def make_dataset(args: DatasetArgs, run: Run) -> None:
     fingerprint = tokenizer_fingerprint(load_run_tokenizer(args))
     made_from = describe_pass_one(args, fingerprint)
     shards = run_pass_one(args, made_from, run.partial, run.folder)
+    if isinstance(shards, Submitted):
+        return shards.message
     tally = shards.tally()
     _warn(args, tally)
     check_bad_fraction(tally, args.max_bad_fraction)
@@ -69,6 +75,7 @@ def make_dataset(args: DatasetArgs, run: Run) -> None:
         judges=judge_fingerprints(args),
         made_from=made_from["input"],
     )
+    return None
 
 
 def _write_audit(args: DatasetArgs, labelled: Labelled, folder: Path) -> dict[str, Any]:

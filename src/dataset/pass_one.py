@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from datatrove.pipeline.base import PipelineStep
 from src.artifacts import file_sha256, json_sha256, package_versions, write_json_atomically
 from src.attributes.scorer import cached_scorer
 from src.config.dataset import DatasetArgs, HubSource
-from src.dataset.executor import QuietLocalExecutor
+from src.dataset.executor import executor_for
 from src.dataset.inputs import open_input, ranks_by_part
 from src.dataset.layout import MADE_FROM, SCORED, WORK
 from src.dataset.readers import ReadDocuments
 from src.dataset.scored_shards import ScoredShards, WriteScoredShard, shard_path
+from src.dataset.slurm_executor import still_at_work
 from src.dataset.steps import (
     ChooseSources,
     CleanSentences,
@@ -33,12 +35,20 @@ from src.dataset.steps import (
     SplitIntoSentences,
 )
 from src.dataset.tally import Tally
-from src.errors import DataError
+from src.errors import ArtifactError, DataError
 
 logger = logging.getLogger(__name__)
 
 # Raise it when the code of pass 1 changes what it writes for the same args.
 PASS_ONE_VERSION = 2
+FINGERPRINT = "fingerprint.json"
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """Pass 1 is at work elsewhere, or waits for it; nothing more can be done now."""
+
+    message: str
 
 
 def describe_pass_one(args: DatasetArgs, tokenizer_fingerprint: str) -> dict[str, Any]:
@@ -84,8 +94,8 @@ def judge_fingerprints(args: DatasetArgs) -> dict[str, dict[str, str]]:
 
 def run_pass_one(
     args: DatasetArgs, made_from: dict[str, Any], partial: Path, finished: Path
-) -> ScoredShards:
-    """Make `scored/`, or take it from where it is already.
+) -> ScoredShards | Submitted:
+    """Make `scored/`, or take it from where it is already; or see to it that a Slurm cluster makes it.
 
     Args:
         made_from: from `describe_pass_one`.
@@ -103,14 +113,17 @@ def run_pass_one(
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(finished / SCORED, folder, copy_function=_link_or_copy)
         return shards
+    message = still_at_work(_work_folder(partial))
+    if message is not None:
+        _check_same_work(partial, fingerprint, message)
+        return Submitted(message)
     _prepare(partial, fingerprint)
-    executor = QuietLocalExecutor(
-        pipeline=_pipeline(args, made_from["parts"], folder),
-        tasks=args.executor.tasks,
-        workers=args.executor.workers,
-        logging_dir=str(_work_folder(partial)),
+    executor = executor_for(
+        args, _pipeline(args, made_from["parts"], folder.absolute()), _work_folder(partial)
     )
-    executor.run()
+    message = executor.finish()
+    if message is not None:
+        return Submitted(message)
     hashes = {path.name: file_sha256(path) for path in shards.paths()}
     content = {"fingerprint": fingerprint, "made_from": made_from, "sha256": hashes}
     write_json_atomically(folder / MADE_FROM, content)
@@ -165,10 +178,20 @@ def _work_folder(partial: Path) -> Path:
     return partial / WORK / "pass_1"
 
 
+def _check_same_work(partial: Path, fingerprint: str, message: str) -> None:
+    """Raises ArtifactError where jobs are at work on something that is wanted no longer."""
+    if json.loads((_work_folder(partial) / FINGERPRINT).read_text()) != fingerprint:
+        raise ArtifactError(
+            f"jobs are at work on {partial} that were submitted for another input, other args or other "
+            f"versions: {message}",
+            fix="wait for them, or end them",
+        )
+
+
 def _prepare(partial: Path, fingerprint: str) -> None:
     """Keep the tasks that are complete if they were made from the same; else begin anew."""
     work, folder = _work_folder(partial), partial / SCORED
-    marker = work / "fingerprint.json"
+    marker = work / FINGERPRINT
     if not marker.is_file() or json.loads(marker.read_text()) != fingerprint:
         if marker.is_file():
             logger.warning(

@@ -34,7 +34,8 @@ def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool 
             and scorers are used again.
 
     Returns:
-        Where the data set is, with a few figures; for a dry run, what would be done.
+        Where the data set is, with a few figures; for a dry run, what would be done; where a cluster is at
+        work on it, how far it is.
 
     Raises:
         ProjectError: see `checks`, `pass_one` and `pass_two`.
@@ -58,14 +59,17 @@ def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool 
         if not already:
             from src.dataset.making import make_dataset
 
-            make_dataset(args, run)
+            waiting = make_dataset(args, run)
+            if waiting is not None:
+                return waiting
     summary = _summary(read_manifest(args.output, STAGE, verify=False))
     return f"already done: {args.output}\n{summary}" if already else summary
 
 
 def manifest_args(args: DatasetArgs) -> dict[str, Any]:
-    """The args that decide on the result, as JSON: all but how many processes work at it."""
-    return args.model_dump(mode="json", exclude={"executor": {"kind", "workers"}})
+    """The args that decide on the result, as JSON: all but who works at it."""
+    value = args.model_dump(mode="json", exclude={"executor"})
+    return {**value, "executor": {"tasks": args.executor.tasks}}
 
 
 def _summary(manifest: Manifest) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ class WriteScoredShard(PipelineStep):
         """Write the task's shard under a temporary name, and rename it at the end."""
         final = shard_path(self.folder, rank)
         # A worker whose parent was killed may live a moment longer: it must not share our file.
-        temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+        writer_name = f"{socket.gethostname()}-{os.getpid()}"
+        temporary = final.with_name(f".{final.name}.{writer_name}.tmp")
         schema = scored_schema(self.attributes, self.rated)
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
             rows = []

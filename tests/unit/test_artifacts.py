@@ -119,6 +119,29 @@ def test_two_runs_on_one_output_do_not_mix(tmp_path):
     assert finish(tmp_path / "run").status == "done"
 
 
+@pytest.mark.parametrize("moment", ["open", "flock"])
+def test_a_run_that_is_published_while_another_one_enters_is_found_done(
+    tmp_path, monkeypatch, moment
+):
+    """The first run ends just before the second opens the unfinished folder, or just before it locks it."""
+    first = Run(tmp_path / "run", "dataset", ARGS)
+    first.__enter__()
+    holder = {"open": artifacts.os, "flock": artifacts.fcntl}[moment]
+    real = getattr(holder, moment)
+
+    def publish_first(*arguments):
+        monkeypatch.undo()
+        first.publish(rows=1)
+        first.__exit__()
+        return real(*arguments)
+
+    monkeypatch.setattr(holder, moment, publish_first)
+    with Run(tmp_path / "run", "dataset", ARGS) as second:
+        assert second.status == "done"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    read_manifest(tmp_path / "run", "dataset")
+
+
 @pytest.mark.parametrize(
     "spoil,part",
     [

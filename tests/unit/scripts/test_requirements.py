@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[3]
 BASE, TESTS = ROOT / "requirements.txt", ROOT / "tests" / "requirements.txt"
 PLAYGROUND = ROOT / "scripts" / "requirements_playground.txt"
+RAY = ROOT / "scripts" / "requirements_ray.txt"
 DIRECT_UNTIL = "# what the packages above need themselves"
 
 
@@ -25,7 +26,9 @@ def pins(path, direct_only=False):
     return {canonicalize_name(r.name): r for r in requirements}
 
 
-@pytest.mark.parametrize("path", [BASE, TESTS, PLAYGROUND], ids=["program", "tests", "playground"])
+@pytest.mark.parametrize(
+    "path", [BASE, TESTS, PLAYGROUND, RAY], ids=["program", "tests", "playground", "ray"]
+)
 def test_every_version_is_exact_and_installed(path):
     for name, requirement in pins(path).items():
         assert re.fullmatch(r"==[0-9][^*,]*", str(requirement.specifier)), name
@@ -33,7 +36,7 @@ def test_every_version_is_exact_and_installed(path):
             assert requirement.specifier.contains(metadata.version(name)), name
 
 
-@pytest.mark.parametrize("extra_file", [TESTS, PLAYGROUND], ids=["tests", "playground"])
+@pytest.mark.parametrize("extra_file", [TESTS, PLAYGROUND, RAY], ids=["tests", "playground", "ray"])
 def test_everything_needed_is_listed(extra_file):
     """NVIDIA's libraries are not: torch pins them for the builds that have them."""
     listed = {
@@ -65,7 +68,7 @@ def test_every_import_is_a_direct_requirement():
     modules = {module for path in files for module in imported_modules(path)}
     outside = modules - set(sys.stdlib_module_names) - {"src", "scripts"}
     packages = metadata.packages_distributions()
-    allowed = set(pins(BASE, direct_only=True)) | set(pins(PLAYGROUND, direct_only=True))
+    allowed = {name for path in (BASE, PLAYGROUND, RAY) for name in pins(path, direct_only=True)}
     wrong = {
         module
         for module in outside
@@ -74,11 +77,14 @@ def test_every_import_is_a_direct_requirement():
     assert not wrong
 
 
-def test_only_the_playground_imports_its_extra_requirements():
+@pytest.mark.parametrize(
+    "extra_file,importer", [(PLAYGROUND, "playground.py"), (RAY, "ray_executor.py")], ids=str
+)
+def test_only_who_needs_them_imports_extra_requirements(extra_file, importer):
     files = [*ROOT.glob("main_*.py"), *(ROOT / "src").rglob("*.py"), *ROOT.glob("scripts/*.py")]
-    extra = set(pins(PLAYGROUND, direct_only=True))
+    extra = set(pins(extra_file, direct_only=True))
     users = {path.name for path in files if extra & set(imported_modules(path))}
-    assert users == {"playground.py"}
+    assert users == {importer}
 
 
 def imported_modules(path):
