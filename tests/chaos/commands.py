@@ -9,11 +9,13 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from src.artifacts import MANIFEST, read_manifest
+from src.errors import EXIT_FAILED, EXIT_USER_INPUT
 from tests.e2e.project import ROOT, environment
 
 PATIENCE_SECONDS = 300
@@ -47,6 +49,21 @@ class Command:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def wait_until_paused(self) -> None:
+        """Wait until the command has paused itself (see `file_steps.watch`)."""
+        for _ in range(10 * PATIENCE_SECONDS):
+            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            if state == "T":
+                return
+            assert state != "Z", f"it ended before it paused: {self.wait()}"
+            time.sleep(0.1)
+        raise AssertionError("it never paused")
+
+    def go_on(self) -> Ended:
+        """Let a paused command go on, to its end."""
+        os.kill(self.pid, signal.SIGCONT)
+        return self.wait()
+
     def wait(self) -> Ended:
         """Wait for its end."""
         ended = self.ends_within(PATIENCE_SECONDS)
@@ -74,12 +91,14 @@ class Commands:
         self._folder, self._n = folder, 0
         self._mount = folder / "disk"
         self._mount.mkdir(parents=True)
+        self._stderr = (folder / "warm.err").open("w")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.warm_start", str(self._mount)],
             cwd=ROOT,
             env=environment() | {"TMPDIR": str(folder)} | more_environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._stderr,
             text=True,
         )
         self.disk = Path(f"/proc/{self._process.pid}/root{self._mount}")
@@ -93,12 +112,12 @@ class Commands:
 
     def _hear(self) -> int:
         line = self._process.stdout.readline()
-        assert line, "the warm process ended: it needs root or user namespaces for its small disk"
+        assert line, f"the warm process ended: {Path(self._stderr.name).read_text()[-2000:]}"
         return json.loads(line)
 
-    def set_disk(self, size: str = "64m", read_only: bool = False) -> None:
-        """The size of the small disk, and whether it can be written."""
-        self.ask({"folder": str(self._mount), "size": size, "read_only": read_only})
+    def set_read_only(self, read_only: bool) -> None:
+        """Take the right to write to the small disk away, or give it back."""
+        self.ask({"folder": str(self._mount), "read_only": read_only})
 
     @property
     def disk_inside(self) -> Path:
@@ -135,10 +154,10 @@ class Commands:
         return Command(self, pid, said)
 
     def run(self, script: str, *arguments: object, expect: int = 0, **options: Any) -> Ended:
-        """Start a script, wait for its end, and check its exit code."""
+        """Start a script, wait for its end, and check its exit code, and what it says where it fails."""
         ended = self.start(script, *arguments, **options).wait()
         assert ended.code == expect, ended
-        if expect != 0:
+        if expect in (EXIT_FAILED, EXIT_USER_INPUT):
             assert_one_clear_line(ended)
         return ended
 
@@ -146,6 +165,8 @@ class Commands:
         """End the warm process."""
         self._process.stdin.close()
         self._process.wait(timeout=60)
+        self._process.stdout.close()
+        self._stderr.close()
 
 
 def assert_one_clear_line(ended: Ended) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from src.runtime import keyed_uniform
-from tests.chaos.commands import Commands, assert_nothing_half_published, snapshot
+from tests.chaos.commands import Command, Commands, assert_nothing_half_published, snapshot
+from tests.chaos.project import comparable
 
-Comparable = Callable[[dict[str, bytes]], Mapping[str, object]]
+KILLS_IN_CI = 25
 
 
 @dataclass
@@ -47,7 +49,6 @@ class Chaos:
         stage: str,
         call: tuple[str, str],
         run: Path,
-        comparable: Comparable = dict,
     ) -> None:
         """Run the command undisturbed.
 
@@ -56,15 +57,13 @@ class Chaos:
             stage: `dataset`, `training` or `evaluation`.
             call: the script and its args file.
             run: the folder that it publishes, alone in its parent.
-            comparable: what of a run's files must be equal; all of them, byte for byte, by default.
         """
         self._commands, self.stage, self._call, self.run = commands, stage, call, run
-        self._comparable = comparable
         self._clear()
         started = time.monotonic()
         commands.run(*call)
         self.seconds = time.monotonic() - started
-        self._undisturbed = self._comparable(snapshot(run))
+        self._undisturbed = comparable(snapshot(run))
         assert self._undisturbed
 
     def kill_at_moments(self, kills: int) -> Figures:
@@ -84,41 +83,36 @@ class Chaos:
                 continue
             figures.kills += 1
             assert_nothing_half_published(self.run, self.stage)
-        return self._to_the_end(figures)
+        self._finished(figures, self._start(figures).wait().code)
+        return figures
 
-    def kill_before_steps(self, ledger: Path, most: int | None = None) -> Figures:
+    def kill_before_steps(self, ledger: Path, *, each_file: bool) -> Figures:
         """Kill before the first step on the file system that no kill has come before yet.
 
         So every kind of step is once the one that was not taken, those of cleaning up after a kill included.
 
         Args:
             ledger: file for the names of the steps.
-            most: kills, at most; None: until no new step is met.
+            each_file: see `file_steps.watch`.
         """
         figures = Figures(self.stage, "steps")
         watch = {"below": str(self.run.parent), "strike": "kill", "seen": str(ledger)}
+        watch["each_file"] = each_file
         self._clear()
-        while most is None or figures.kills < most:
-            ended = self._start(figures, watch).wait()
-            if ended.code != -9:
-                self._finished(figures, ended.code)
-                return figures
+        while (ended := self._start(figures, watch).wait()).code == -signal.SIGKILL:
             figures.kills += 1
             assert_nothing_half_published(self.run, self.stage)
-        return self._to_the_end(figures)
+        self._finished(figures, ended.code)
+        return figures
 
-    def _start(self, figures: Figures, watch: dict | None = None):
+    def _start(self, figures: Figures, watch: dict[str, Any] | None = None) -> Command:
         figures.resumes += any(self.run.parent.iterdir())
         return self._commands.start(*self._call, watch=watch)
-
-    def _to_the_end(self, figures: Figures) -> Figures:
-        self._finished(figures, self._start(figures).wait().code)
-        return figures
 
     def _finished(self, figures: Figures, code: int) -> None:
         """Compare a run that came to its end, and clear the place for the next."""
         assert code == 0, f"exit {code} after {figures}"
-        found = self._comparable(snapshot(self.run))
+        found = comparable(snapshot(self.run))
         names = {*found, *self._undisturbed}
         differing = sorted(n for n in names if found.get(n) != self._undisturbed.get(n))
         left = sorted(p.name for p in self.run.parent.iterdir() if p != self.run)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.killing import Chaos, report
+from tests.chaos.killing import KILLS_IN_CI, Chaos, report
 
 
 @pytest.fixture(scope="module")
@@ -15,8 +15,8 @@ def test_kills_at_random_moments(chaos, kills, figures_folder):
     report(chaos.kill_at_moments(kills), figures_folder)
 
 
-def test_a_kill_before_every_step_on_the_file_system(chaos, tmp_path, figures_folder):
-    figures = chaos.kill_before_steps(tmp_path / "steps.txt")
+def test_a_kill_before_every_step_on_the_file_system(chaos, kills, tmp_path, figures_folder):
+    figures = chaos.kill_before_steps(tmp_path / "steps.txt", each_file=kills > KILLS_IN_CI)
     report(figures, figures_folder)
     steps = (tmp_path / "steps.txt").read_text().splitlines()
     assert figures.kills == len(steps)

@@ -12,7 +12,7 @@ can fill a disk, or take the right to write away, without touching any other pro
 
 from __future__ import annotations
 
-import ctypes
+import gc
 import importlib
 import json
 import os
@@ -25,10 +25,8 @@ from typing import Any
 
 import src
 from tests.chaos.file_steps import watch
+from tests.chaos.small_disk import mount_disk, set_read_only
 
-# <sched.h> and <sys/mount.h>
-CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
-MS_RDONLY, MS_REMOUNT, MS_REC, MS_PRIVATE = 1, 32, 16384, 1 << 18
 # What the stages import where they need it.
 IMPORTED_LATE = (
     "profanity_check",
@@ -38,37 +36,6 @@ IMPORTED_LATE = (
     "transformers.generation.utils",
     "transformers.generation.candidate_generator",
 )
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _call(function: str, *arguments: Any) -> None:
-    if getattr(_libc, function)(*arguments) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{function}: {os.strerror(number)}")
-
-
-def mount_disk(folder: str, size: str) -> None:
-    """A file system in memory, seen by this process and its children alone.
-
-    Raises:
-        OSError: neither root nor user namespaces are there.
-    """
-    user, group = os.getuid(), os.getgid()
-    try:
-        _call("unshare", CLONE_NEWNS)
-    except OSError:  # not root: root of a namespace of one's own will do
-        _call("unshare", CLONE_NEWNS | CLONE_NEWUSER)
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-    _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-    _call("mount", b"tmpfs", folder.encode(), b"tmpfs", 0, f"size={size}".encode())
-
-
-def set_disk(folder: str, size: str, read_only: bool) -> None:
-    """Give the file system another size, or take the right to write away, or give it back."""
-    flags = MS_REMOUNT | (MS_RDONLY if read_only else 0)
-    _call("mount", b"tmpfs", folder.encode(), b"tmpfs", flags, f"size={size}".encode())
 
 
 def import_everything() -> None:
@@ -78,6 +45,21 @@ def import_everything() -> None:
             importlib.import_module(module.name)
     for late in IMPORTED_LATE:
         importlib.import_module(late)
+
+
+def warm_up(folder: Path) -> None:
+    """Do once what every child would do again: libraries build tables at the first model and figure."""
+    from matplotlib.figure import Figure
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from tests.builders import tiny_gpt2
+
+    model = tiny_gpt2(folder / "warm_up")
+    AutoModelForCausalLM.from_pretrained(model)
+    AutoTokenizer.from_pretrained(model)
+    Figure().subplots().figure.savefig(folder / "warm_up.png")
+    gc.collect()
+    gc.freeze()  # children need not look through all that is imported
 
 
 def serve() -> dict[str, Any] | None:
@@ -94,7 +76,7 @@ def serve() -> dict[str, Any] | None:
             _, status = os.waitpid(request["wait"], 0)
             answer = os.waitstatus_to_exitcode(status)
         else:
-            set_disk(**request)
+            set_read_only(**request)
             answer = 0
         sys.__stdout__.write(f"{json.dumps(answer)}\n")
         sys.__stdout__.flush()
@@ -109,7 +91,7 @@ def become(command: dict[str, Any]) -> None:
         opened = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(opened, number)
         os.close(opened)
-    sys.stdin = open(0, closefd=False)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
     os.environ.update(command["environment"])
     sys.argv = [command["script"], *command["arguments"]]
     if command["watch"] is not None:
@@ -119,13 +101,15 @@ def become(command: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve until stdin closes."""
-    mount_disk(sys.argv[1], "64m")
+    mount_disk(sys.argv[1])
     import_everything()
+    warm_up(Path(sys.argv[1]).parent)
     sys.__stdout__.write("0\n")
     sys.__stdout__.flush()
     command = serve()
-    if command is not None:
-        become(command)
+    if command is None:
+        os._exit(0)  # at once: there is nothing to save
+    become(command)
 
 
 if __name__ == "__main__":
