@@ -6,3 +6,9 @@ from hypothesis import settings
 
 settings.register_profile("same_every_time", derandomize=True, deadline=None)
 settings.load_profile("same_every_time")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--kills", type=int, default=25, help="kill -9 at random moments, per stage (tests/chaos)"
+    )

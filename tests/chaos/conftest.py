@@ -1,0 +1,56 @@
+"""One warm process for all chaos tests of a test process, and a small project whose stages they disturb."""
+
+import shutil
+
+import pytest
+
+from tests.chaos.commands import Commands
+from tests.chaos.project import ChaosProject, Disturbed
+from tests.chaos.small_disk import FILLER
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory):
+    started = Commands(tmp_path_factory.mktemp("commands"), HF_HUB_OFFLINE="1")
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def project(commands, tmp_path_factory):
+    return ChaosProject(commands, tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="session")
+def kills(request):
+    """Kills at random moments, per stage."""
+    return request.config.getoption("kills")
+
+
+@pytest.fixture(scope="session")
+def figures_folder(tmp_path_factory):
+    """Where the figures are kept: `chaos_*.json` in pytest's own temporary folder."""
+    return tmp_path_factory.getbasetemp()
+
+
+@pytest.fixture
+def started(commands, project, tmp_path):
+    """A stage, published in a folder of the test's own."""
+    place = tmp_path / "here"
+    return lambda stage: Disturbed(commands, project, stage, place, place)
+
+
+@pytest.fixture
+def on_small_disk(commands, project):
+    """A stage, published on a small disk."""
+    made = []
+
+    def make(stage):
+        made.append(commands.disk / "here")
+        return Disturbed(commands, project, stage, commands.disk_inside / "here", made[0])
+
+    yield make
+    commands.set_read_only(False)
+    (commands.disk / FILLER).unlink(missing_ok=True)
+    for folder in made:
+        shutil.rmtree(folder)
