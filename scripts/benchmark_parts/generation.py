@@ -100,8 +100,8 @@ def writer_of(dataset: Path, run: Path, n_prompts: int, device: str) -> tuple[An
     from src.artifacts import read_manifest
     from src.attributes.attribute import from_manifest
     from src.config.prompts import ValidationPrompts
-    from src.evaluation.generation import Writer
-    from src.evaluation.prompts import load_prompts
+    from src.evaluation.generation.writer import Writer
+    from src.evaluation.plan.prompts import load_prompts
 
     manifest = read_manifest(dataset, "dataset", verify=False)
     attributes = from_manifest(manifest["attributes"])
@@ -114,7 +114,7 @@ def writer_of(dataset: Path, run: Path, n_prompts: int, device: str) -> tuple[An
 
 def task_of(prompts: Any, seed: int) -> Any:
     """All prompts in one batch."""
-    from src.evaluation.generation import Task
+    from src.evaluation.generation.writer import Task
 
     return Task("validation", prompts, 1, "after_prompt", len(prompts), seed)
 
