@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from src.artifacts import MANIFEST, Run, partial_folder, read_manifest
 from src.config.training import TrainingArgs
-from src.runtime import is_main_process, world_size
+from src.runtime import is_first_of_its_machine, is_main_process
 from src.training.layout import CURVE, FINAL, METRICS
+from src.training.processes import agreed, process_group
 
 STAGE = "training"
 
@@ -30,6 +31,8 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
     Raises:
         ProjectError: see `preflight`; the loss is no number; the run is another's.
     """
+    if dry_run and not is_first_of_its_machine():
+        return ""
     done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
     plan = None
     if dry_run or overwrite or not done:
@@ -49,30 +52,19 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
 
 @contextlib.contextmanager
 def _entered_run(args: TrainingArgs, overwrite: bool) -> Iterator[Run]:
-    """The run's folder; under `torchrun` the leading process enters first and the others only look."""
+    """The run's folder, which the leading process enters; the others only learn how far it is."""
     run = Run(
         args.output,
         STAGE,
-        args.model_dump(mode="json"),
+        args.what_is_trained(),
         overwrite=overwrite,
         lead=is_main_process(),
     )
-    if world_size() == 1:
-        with run:
-            yield run
-        return
-    import torch
-    from accelerate import PartialState
-
-    processes = PartialState(cpu=args.device == "cpu" or not torch.cuda.is_available())
-    with contextlib.ExitStack() as stack:
-        with processes.main_process_first():
+    with process_group(args), contextlib.ExitStack() as stack:
+        if is_main_process():
             stack.enter_context(run)
-        try:
-            yield run
-            processes.wait_for_everyone()  # the lead publishes; nobody reads before it has
-        finally:
-            processes.destroy_process_group()
+        run.status = agreed(run.status)
+        yield run
 
 
 def _summary(args: TrainingArgs) -> str:
