@@ -20,7 +20,7 @@ from src.errors import ArtifactError, ProjectError
 from src.language_model import weights_sha256
 from src.training.run import train
 from tests.builders import sentences
-from tests.unit.training.small_data import small_attributes, training_args
+from tests.unit.training.small_data import interrupted, small_attributes, training_args
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAIN = {
@@ -317,23 +317,11 @@ def test_kill_9_while_a_checkpoint_is_written_then_the_undisturbed_run_byte_for_
 
 @pytest.mark.parametrize("at_step", [2, 12, 15], ids=["before any", "on the way", "in a new epoch"])
 def test_interrupted_and_gone_on_with_it_is_the_undisturbed_run(
-    at_step, gpt2, undisturbed, tmp_path, monkeypatch
+    at_step, gpt2, undisturbed, tmp_path
 ):
-    from src.training.objective import ControlTrainer
-
     folder = tmp_path / "m"
     args = training_args(folder, gpt2[1], gpt2[0])
-    plain_step = ControlTrainer.training_step
-
-    def step(trainer, *arguments, **options):
-        if trainer.state.global_step == at_step:
-            raise KeyboardInterrupt
-        return plain_step(trainer, *arguments, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ControlTrainer, "training_step", step)
-        with pytest.raises(KeyboardInterrupt):
-            train(args)
+    interrupted(args, at_step=at_step)
     assert not folder.exists()
     train(args)
     same_but_for_speed(undisturbed[0], folder)
