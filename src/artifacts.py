@@ -357,12 +357,13 @@ class Run:
             os.close(self._lock)
             self._lock = None
 
-    def publish(self, **facts: Any) -> None:
+    def publish(self, *, unhashed: Collection[str] = (), **facts: Any) -> None:
         """Write the manifest last, then give the folder its final name. Only the lead writes.
 
         Nothing in the manifest depends on the clock, so that an undisturbed and a resumed run are equal.
 
         Args:
+            unhashed: files that tell how the run went, such as its speed: not part of what was made.
             facts: what the stage has to say: attributes, seed, scorers, counts, made_from …
         """
         if not self._lead:
@@ -374,13 +375,13 @@ class Run:
             "git_commit": git_commit(),
             "packages": package_versions(),
             **json.loads(json.dumps(facts, allow_nan=False)),
-            "files": self._describe_files(),
+            "files": self._describe_files(unhashed),
         }
         write_json_atomically(self.partial / MANIFEST, content)
         self._give_final_name()
 
-    def _describe_files(self) -> dict[str, dict[str, Any]]:
-        own = {self.partial / ARGS, self.partial / MANIFEST}
+    def _describe_files(self, unhashed: Collection[str]) -> dict[str, dict[str, Any]]:
+        own = {self.partial / name for name in (ARGS, MANIFEST, *unhashed)}
         return {
             path.relative_to(self.partial).as_posix(): {
                 "bytes": path.stat().st_size,

@@ -18,6 +18,7 @@ from typing import Literal
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from src.attributes.attribute import Attribute
@@ -321,6 +322,8 @@ def train_rows_apart(model: PreTrainedModel, ids: Sequence[int]) -> nn.Parameter
         return torch.where((slots >= 0).unsqueeze(-1), found.to(output.dtype), output)
 
     def merge(module: nn.Module, state: dict, prefix: str, _: object) -> None:
+        if isinstance(module.control_rows, DTensor):
+            return  # sharded: `merge_rows` does it once the table is whole
         with torch.no_grad():
             module.weight[row_ids.to(module.weight.device)] = module.control_rows.to(
                 module.weight.dtype
@@ -336,3 +339,17 @@ def train_rows_apart(model: PreTrainedModel, ids: Sequence[int]) -> nn.Parameter
     embedding.register_state_dict_post_hook(merge)
     embedding.register_load_state_dict_pre_hook(split)
     return rows
+
+
+def merge_rows(model: PreTrainedModel, state: dict[str, torch.Tensor]) -> None:
+    """Merge the control tokens' rows into the table of a state that was gathered from a sharded model.
+
+    Args:
+        model: after `train_rows_apart`; without rows of their own nothing is to be done.
+        state: whole tensors by name, changed in place; empty in a process that gathers none.
+    """
+    slot = getattr(model.get_input_embeddings(), "control_slot", None)
+    for name in [name for name in state if name.split(".")[-1] == CONTROL_ROWS]:
+        rows, table = state.pop(name), state[name.removesuffix(CONTROL_ROWS) + "weight"]
+        ids = (slot >= 0).nonzero().squeeze(1)
+        table[ids.to(table.device)] = rows[slot[ids].to(rows.device)].to(table.dtype)

@@ -85,5 +85,9 @@ class ScorerError(ProjectError):
     """A scorer failed. It is never turned into a score."""
 
 
+class ProcessError(ProjectError):
+    """What one process of a group ended with; no other says it."""
+
+
 class UnavailableError(ProjectError):
     """Something outside the program is missing: a hub, a model, a file system, disk space."""

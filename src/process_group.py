@@ -1,43 +1,109 @@
-"""The processes of one run under `torchrun` or `accelerate launch`: who enters first, who waits for whom."""
+"""The processes of one run: how they meet, agree, and end together with one clear line.
+
+A launcher (`torchrun`, `accelerate launch`) starts them and stops all when one ends. What it cannot say is
+that nothing is lost; the first of ours that knows of the end says it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import TypeVar
 
 from src.artifacts import Run
-from src.runtime import world_size
+from src.errors import EXIT_FAILED, ProcessError, ProjectError, UserError
+from src.runtime import is_main_process, process_rank, world_size
 
-# A process that dies ends the group at once; this only bounds how long the others may wait for a slow one.
-PATIENCE = timedelta(days=1)
+T = TypeVar("T")
+# The others wait while one measures a checkpoint or writes its last batch; a lost process is noticed by the
+# launcher, not by this.
+_LONGEST_WAIT = timedelta(days=1)
+_GOES_ON = "the same command goes on with what is done"
+# What the launcher's own libraries say when a process of the group is gone.
+_SIGNS_OF_LOSS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo")
+_SECONDS_FOR_THE_CAUSE = 0.5
+
+
+def check_launcher() -> None:
+    """Raise UserError where `accelerate launch` is told to share the model in a way of its own."""
+    for name in ("FSDP", "DEEPSPEED", "MEGATRON_LM", "PARALLELISM_CONFIG"):
+        if os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() in ("1", "true", "yes"):
+            raise UserError(
+                f"the launcher's settings ask for {name}, which this program would not follow",
+                got=f"ACCELERATE_USE_{name}",
+                fix="launch without it, and set parallel.strategy: fsdp to shard the model",
+            )
+    precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if precision != "no":
+        raise UserError(
+            "the launcher's settings ask for a precision of their own",
+            got=precision,
+            allowed="no",
+            fix="set optimisation.precision instead",
+        )
 
 
 @contextlib.contextmanager
 def entered_run(run: Run, device: str) -> Iterator[Run]:
-    """A run's folder while all processes of the run work in it.
+    """A run's folder, which the leading process enters; the others only learn how far it is.
 
     Args:
-        run: with `lead` set in the leading process, which enters first; the others only look.
-        device: as in the args: `auto`, `cpu`, `cuda`, `mps`.
+        run: with `lead` set in the leading process.
+        device: as in the args: auto, cpu, cuda, mps.
+
+    Raises:
+        ProjectError: what went wrong, in the one process that says it.
+        SystemExit: something did, and another process says it.
+    """
+    with process_group(device), contextlib.ExitStack() as stack:
+        if is_main_process():
+            stack.enter_context(run)
+        run.status = agreed(run.status)
+        yield run
+
+
+@contextlib.contextmanager
+def process_group(device: str) -> Iterator[None]:
+    """The group of all processes of this run, where a launcher started several.
+
+    Raises:
+        ProjectError: what went wrong, in the one process that says it.
+        SystemExit: something did, and another process says it.
     """
     if world_size() == 1:
-        with run:
-            yield run
+        yield
         return
     import torch
     from accelerate import PartialState
 
-    on_cpu = device == "cpu" or not torch.cuda.is_available()
-    processes = PartialState(cpu=on_cpu, timeout=PATIENCE)
-    with contextlib.ExitStack() as stack:
-        with processes.main_process_first():
-            stack.enter_context(run)
-        try:
-            yield run
-            processes.wait_for_everyone()  # the lead publishes; nobody reads before it has
-        finally:
-            processes.destroy_process_group()
+    cpu = device == "cpu" or not torch.cuda.is_available()
+    group = PartialState(cpu=cpu, timeout=_LONGEST_WAIT)
+    try:
+        with _told_to_stop():
+            yield
+    except Exception as error:
+        said = _one_voice(error)
+        if said is error:
+            raise
+        raise said from error
+    group.destroy_process_group()
+
+
+def agreed(value: T) -> T:
+    """The leading process's value, in every process; what a file system shows may lag behind."""
+    if world_size() == 1:
+        return value
+    from accelerate.utils import broadcast_object_list
+
+    box = [value]
+    broadcast_object_list(box)
+    return box[0]
 
 
 def wait_for_everyone() -> None:
@@ -46,3 +112,68 @@ def wait_for_everyone() -> None:
         from accelerate import PartialState
 
         PartialState().wait_for_everyone()
+
+
+def _one_voice(error: Exception) -> BaseException:
+    """What a process ends with: the error in the first that knows the cause, silence in the others."""
+    lost = _is_a_loss(error)
+    if lost:
+        time.sleep(_SECONDS_FOR_THE_CAUSE)  # a process that knows more speaks first
+    if not _is_first_to_speak():
+        return SystemExit(EXIT_FAILED)
+    if lost:
+        return ProcessError(f"{_name()} lost another process of its group", fix=_GOES_ON)
+    if is_main_process() or not isinstance(error, ProjectError):
+        return error
+    return ProcessError(f"{_name()}: {error}")
+
+
+def _is_a_loss(error: Exception) -> bool:
+    import torch.distributed as dist
+
+    kinds = (dist.DistBackendError, dist.DistNetworkError, dist.DistStoreError)
+    told = isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS_OF_LOSS)
+    return isinstance(error, kinds) or told
+
+
+def _name() -> str:
+    return f"process {process_rank()} of {world_size()}"
+
+
+def _is_first_to_speak() -> bool:
+    """Whether no process of the group has said yet why it ends; the launcher keeps the count."""
+    from torch.distributed import distributed_c10d
+
+    try:
+        return distributed_c10d._get_default_store().add("said_why", 1) == 1
+    except (RuntimeError, ValueError):  # the count is gone with the process that kept it
+        return True
+
+
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[None]:
+    """Inside, SIGTERM ends this process with a line, also while it waits for a process that is gone.
+
+    A handler in Python would wait until the library that waits returns; a thread that reads what the
+    interpreter notes of the signal does not.
+    """
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    wakeup_before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while number := os.read(read_end, 1):
+            if number[0] == signal.SIGTERM:
+                if _is_first_to_speak():
+                    line = f"error: {_name()} was told to stop; {_GOES_ON}\n"
+                    os.write(sys.stderr.fileno(), line.encode())  # buffers end with the process
+                os._exit(EXIT_FAILED)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup_before)
+        signal.signal(signal.SIGTERM, before)
+        os.close(write_end)  # ends the thread

@@ -96,6 +96,11 @@ def is_main_process() -> bool:
     return process_rank() == 0
 
 
+def is_first_of_its_machine() -> bool:
+    """Whether this process does what one on every machine has to do: check its files, refuse the args."""
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0
+
+
 def configure_logging(debug: bool = False) -> None:
     """Progress goes to stderr by `logging`; stdout is kept for the final result.
 

@@ -20,8 +20,8 @@ from pydantic import BaseModel
 from src.config.loading import load_args
 from src.config.reference import fields_help
 from src.cpu_memory import keep_freed_memory
-from src.errors import EXIT_DONE, EXIT_FAILED, ProjectError
-from src.runtime import configure_logging, is_main_process
+from src.errors import EXIT_DONE, EXIT_FAILED, ProcessError, ProjectError
+from src.runtime import configure_logging, is_first_of_its_machine, is_main_process
 
 Args = TypeVar("Args", bound=BaseModel)
 EXIT_INTERRUPTED = 130
@@ -52,8 +52,12 @@ def run_stage(
         args = load_args(model, flags.args_file, flags.overrides)
         result = stage(args, dry_run=flags.dry_run, overwrite=flags.overwrite)
     except ProjectError as error:
+        if not (is_first_of_its_machine() or isinstance(error, ProcessError)):
+            return error.exit_code  # every process of this machine found the same: one says it
         return _fail(str(error), error.exit_code, flags.debug)
     except KeyboardInterrupt:
+        if not is_main_process():
+            return EXIT_INTERRUPTED
         return _fail("interrupted; the same command goes on", EXIT_INTERRUPTED, False)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):

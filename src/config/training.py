@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -39,10 +39,15 @@ class OptimisationArgs(Strict):
 
     learning_rate: float = Field(gt=0.0, description="peak learning rate of the model's weights")
     batch_sentences: int = Field(
-        default=16, ge=1, description="sentences per process and forward pass"
+        default=16,
+        ge=1,
+        description="sentences per forward pass; a process never takes more at once",
     )
     gradient_accumulation_steps: int = Field(
-        default=1, ge=1, description="forward passes per optimiser step"
+        default=1,
+        ge=1,
+        description="forward passes per optimiser step, all processes together: a step is always "
+        "batch_sentences * gradient_accumulation_steps sentences, which the processes share evenly",
     )
     epochs: float = Field(default=1.0, gt=0.0, description="passes over the training sentences")
     max_steps: int | None = Field(
@@ -53,7 +58,8 @@ class OptimisationArgs(Strict):
     )
     weight_decay: float = Field(default=0.1, ge=0.0, description="AdamW weight decay")
     warmup_ratio: Rate = Field(
-        default=0.01, description="share of the steps in which the rate rises"
+        default=0.01,
+        description="share of the steps in which the rate rises, from 0 in the first of them",
     )
     lr_scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = Field(
         default="cosine", description="how the rate falls"
@@ -66,6 +72,16 @@ class OptimisationArgs(Strict):
     )
     gradient_checkpointing: bool = Field(
         default=False, description="less memory for about a third more time"
+    )
+
+
+class ParallelArgs(Strict):
+    """How a step is shared by the processes that a launcher starts: how, never what is trained."""
+
+    strategy: Literal["data_parallel", "fsdp"] = Field(
+        default="data_parallel",
+        description="data_parallel: every process holds the whole model; fsdp: weights, gradients and "
+        "optimiser state are sharded over the processes (PyTorch's fully_shard)",
     )
 
 
@@ -105,6 +121,12 @@ class TrainingArgs(Strict):
     checkpoints: CheckpointArgs = Field(
         default=CheckpointArgs(), description="what is saved and measured on the way"
     )
+    parallel: ParallelArgs = Field(
+        default=ParallelArgs(),
+        description="how the processes share a step, started by `torchrun --nproc_per_node 8 main_train.py "
+        "<args>` or `accelerate launch`; the training is the same for any number of them, and an "
+        "unfinished run may go on with another number or strategy",
+    )
     seed: int = Field(default=0, ge=0, description="seed of data order, dropout and new rows")
     device: str = Field(default="auto", description="auto, cpu, cuda or mps")
     report_to: tuple[str, ...] = Field(
@@ -120,4 +142,10 @@ class TrainingArgs(Strict):
                 raise ValueError(
                     f"token_dropout names {name!r}, which is not in condition_on {list(self.condition_on)}"
                 )
+        if (self.parallel.strategy, self.optimisation.precision) == ("fsdp", "fp16"):
+            raise ValueError("strategy fsdp computes in bf16 or fp32, not in fp16")
         return self
+
+    def what_is_trained(self) -> dict[str, Any]:
+        """The args that decide about the model, as JSON: a run is resumed only with equal ones."""
+        return self.model_dump(mode="json", exclude={"parallel"})

@@ -15,7 +15,7 @@ from src.evaluation.plan.cells import samples_of
 from src.evaluation.plan.inputs import Inputs, find_inputs
 from src.evaluation.results_folder import describe_results, write_results
 from src.process_group import entered_run
-from src.runtime import is_main_process
+from src.runtime import is_first_of_its_machine, is_main_process
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
     Raises:
         ProjectError: an input is missing, changed or does not fit; all problems in one.
     """
+    if dry_run and not is_first_of_its_machine():
+        return ""
     if dry_run:
         return _plan(args, find_inputs(args, hash_files=False))
     done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()

@@ -113,8 +113,9 @@ class RunCallback(TrainerCallback):
                 "loss": logs["loss"],
                 "learning_rate": logs["learning_rate"],
                 "tokens_seen": tokens,
-                "tokens_per_second": round(speed, 1),
-            }
+            },
+            tokens_per_second=speed,
+            processes=self.trainer.args.world_size,
         )
         self._bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
         percent = 100 * state.global_step // state.max_steps
@@ -135,9 +136,10 @@ class RunCallback(TrainerCallback):
                 "loss": logs["eval_loss"],
                 "learning_rate": self._learning_rate,
                 "tokens_seen": self.trainer.tokens_seen,
-                "tokens_per_second": logs["eval_tokens_per_second"],
                 "control_auc": aucs,
-            }
+            },
+            tokens_per_second=logs["eval_tokens_per_second"],
+            processes=self.trainer.args.world_size,
         )
         logger.info(
             "step %d: validation loss %.3f%s",
@@ -158,7 +160,6 @@ class RunCallback(TrainerCallback):
             done = Progress(
                 step=step,
                 tokens_seen=self.trainer.tokens_seen,
-                processes=self.trainer.accelerator.num_processes,
                 finished=step >= state.max_steps,
             )
             publish = self._every_steps is not None and step % self._every_steps == 0

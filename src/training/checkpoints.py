@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from src.artifacts import write_json_atomically
@@ -20,7 +20,7 @@ from src.training.layout import CHECKPOINTS, FINAL, WORK
 
 MARKER = "complete.json"
 _OF_THE_TRAINER_ONLY = re.compile(
-    r"optimizer\.pt|scheduler\.pt|scaler\.pt|rng_state.*\.pth|trainer_state\.json|training_args\.bin|"
+    r"optimizer\.pt|scheduler\.pt|scaler\.pt|trainer_state\.json|training_args\.bin|"
     + re.escape(MARKER)
 )
 
@@ -32,13 +32,11 @@ class Progress:
     Attributes:
         step: optimiser steps done.
         tokens_seen: targets trained on.
-        processes: of the run; another number would see the data in another order.
         finished: whether this is the last step.
     """
 
     step: int
     tokens_seen: int
-    processes: int
     finished: bool
 
 
@@ -64,24 +62,13 @@ class Checkpoints:
         """The newest complete checkpoint, if there is one."""
         found = []
         for marker in self.trainer_folder.glob(f"checkpoint-*/{MARKER}"):
-            progress = Progress(**json.loads(marker.read_text(encoding="utf-8")))
+            progress = _read_progress(marker)
             found.append((progress.step, marker.parent, progress))
         return max(found)[1:] if found else None
 
-    def clean(self, processes: int) -> None:
-        """Remove what a killed run left half-written, and what it gave out after the newest complete one.
-
-        Raises:
-            ArtifactError: the run was begun by another number of processes.
-        """
+    def clean(self) -> None:
+        """Remove what a killed run left half-written, and what it gave out after the newest complete one."""
         newest = self.newest()
-        if newest is not None and newest[1].processes != processes:
-            raise ArtifactError(
-                "the unfinished run was begun by another number of processes",
-                got=processes,
-                allowed=str(newest[1].processes),
-                fix=f"use {newest[1].processes}, or start anew with --overwrite",
-            )
         step = newest[1].step if newest else 0
         for folder in self.trainer_folder.glob("checkpoint-*"):
             if newest is None or folder != newest[0]:
@@ -131,6 +118,19 @@ class Checkpoints:
             shutil.rmtree(discarded, ignore_errors=True)
             work.rename(discarded)
         shutil.rmtree(discarded, ignore_errors=True)
+
+
+def _read_progress(marker: Path) -> Progress:
+    content = json.loads(marker.read_text(encoding="utf-8"))
+    try:
+        return Progress(**content)
+    except TypeError as error:
+        raise ArtifactError(
+            f"the checkpoint {marker.parent} is another version's of this program",
+            got=", ".join(content),
+            allowed=", ".join(f.name for f in fields(Progress)),
+            fix="start anew with --overwrite",
+        ) from error
 
 
 def _link_folder(source: Path, target: Path) -> None:

@@ -17,7 +17,8 @@ from transformers import PreTrainedTokenizerBase
 from src.control_tokens import Attributes, encode_sentence, text_ids
 from src.errors import DataError
 from src.runtime import keyed_hash, keyed_uniform, progress
-from src.target_nll import batch_of, shift
+from src.target_nll import NO_TARGET, batch_of, shift
+from src.training.step_shares import NOBODY
 
 _ROWS_AT_ONCE = 8192
 
@@ -153,6 +154,8 @@ class Examples(Dataset):
         return len(self.sentences.ids)
 
     def __getitem__(self, index: int) -> dict[str, list[int]]:
+        if index == NOBODY:
+            return {"input_ids": [self._tokenizer.eos_token_id], "targets": [NO_TARGET]}
         epoch, row = divmod(index, len(self))
         front = self._front(self.condition(row, epoch))
         start, end = self.sentences.starts[row], self.sentences.starts[row + 1]

@@ -15,17 +15,18 @@ from src.attributes.attribute import to_manifest
 from src.config.training import TrainingArgs
 from src.control_tokens import control_ids, tokenizer_fingerprint
 from src.language_model import weights_sha256
-from src.process_group import wait_for_everyone
-from src.runtime import is_main_process, world_size
+from src.process_group import agreed
+from src.runtime import is_main_process, process_rank, world_size
 from src.training.callbacks import RunCallback
-from src.training.checkpoints import Checkpoints
+from src.training.checkpoints import Checkpoints, Progress
 from src.training.curve import draw_curve
 from src.training.examples import Collator, Examples, LengthGroupedOrder, read_sentences
-from src.training.layout import CURVE, FINAL, METRICS
+from src.training.layout import CURVE, FINAL, TIMING
 from src.training.metrics_log import MetricsLog
 from src.training.model_setup import prepare_model
 from src.training.objective import ControlTrainer
 from src.training.preflight import Plan
+from src.training.step_shares import StepShares
 from src.training.validation import Validation
 
 logger = logging.getLogger(__name__)
@@ -38,29 +39,41 @@ def make_model(args: TrainingArgs, plan: Plan, run: Run) -> None:
         ProjectError: the loss is no number, or an interrupted run does not fit.
     """
     checkpoints = Checkpoints(run.partial, args.checkpoints.keep)
-    log = MetricsLog(run.partial / METRICS)
-    if not checkpoints.is_final():
-        if is_main_process():
-            checkpoints.clean(world_size())
-            newest = checkpoints.newest()
-            log.cut_after(newest[1].step if newest else 0)
-        wait_for_everyone()
-        _train(args, plan, checkpoints, log)
+    log = MetricsLog(run.partial)
+    newest = agreed(_newest(checkpoints, log) if is_main_process() else None)
+    if newest is None or not newest[1].finished:
+        _train(args, plan, checkpoints, log, newest)
     if not is_main_process():
-        return
+        return  # what is left is the leading process's alone
     checkpoints.finish()
     title = (
         f"{Path(args.model.name).name}, conditioned on {', '.join(args.condition_on) or 'nothing'}"
     )
     draw_curve(log.rows(), run.partial / CURVE, title)
     checkpoints.discard_work()
-    run.publish(**_facts(args, plan, checkpoints, log))
+    run.publish(unhashed=[TIMING], **_facts(args, plan, checkpoints, log))
 
 
-def _train(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints, log: MetricsLog) -> None:
+def _newest(checkpoints: Checkpoints, log: MetricsLog) -> tuple[Path, Progress] | None:
+    """Where the run goes on, with all that a killed run left after it taken back."""
+    if checkpoints.is_final():
+        last = log.rows()[-1]
+        done = Progress(step=last["step"], tokens_seen=last["tokens_seen"], finished=True)
+        return log.path.with_name(FINAL), done
+    checkpoints.clean()
     newest = checkpoints.newest()
-    if newest is not None and newest[1].finished:
-        return
+    log.cut_after(newest[1].step if newest else 0)
+    return newest
+
+
+def _train(
+    args: TrainingArgs,
+    plan: Plan,
+    checkpoints: Checkpoints,
+    log: MetricsLog,
+    newest: tuple[Path, Progress] | None,
+) -> None:
+    """Train after the newest checkpoint, if there is one, to the end."""
     trainer = make_trainer(args, plan, checkpoints, log)
     if newest is not None:
         trainer.tokens_seen = newest[1].tokens_seen
@@ -81,11 +94,13 @@ def make_trainer(
         seed=args.seed,
     )
     order = LengthGroupedOrder(sentences, plan.schedule.sentences_per_step, args.seed)
+    shares = StepShares(order, plan.schedule, process_rank(), world_size())
     callback = RunCallback(log, checkpoints, args.checkpoints.every_steps, order)
     model = prepare_model(args, plan.tokenizer, plan.attributes, plan.device)
     trainer = ControlTrainer(
         banned_ids=control_ids(plan.tokenizer, plan.attributes),
-        order=order,
+        shares=shares,
+        sharded=args.parallel.strategy == "fsdp" and world_size() > 1,
         control_learning_rate=args.control_tokens.learning_rate,
         precision=plan.precision,
         evaluation=_validation(args, plan, model),
@@ -133,8 +148,8 @@ def _trainer_args(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints) -> T
         output_dir=str(checkpoints.trainer_folder),
         seed=args.seed,
         use_cpu=plan.device.type == "cpu",
-        per_device_train_batch_size=wanted.batch_sentences,
-        gradient_accumulation_steps=wanted.gradient_accumulation_steps,
+        per_device_train_batch_size=schedule.batch_sentences,
+        gradient_accumulation_steps=schedule.passes_per_step,
         max_steps=schedule.steps,
         learning_rate=wanted.learning_rate,
         weight_decay=wanted.weight_decay,
@@ -194,7 +209,8 @@ def _facts(
         "tokens_trained": last["tokens_seen"],
         "sentences": plan.schedule.sentences,
         "steps": last["step"],
-        "processes": world_size(),
+        # In the order in which they took part: a run may go on with another number.
+        "processes": list(dict.fromkeys(row["processes"] for row in log.timing())),
         "device": plan.device.type,
         "precision": plan.precision,
         "seed": args.seed,

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader
 from transformers import Trainer
 
 from src.control_tokens import CONTROL_ROWS
 from src.errors import ArtifactError, ProjectError
 from src.language_model import Precision, autocast
+from src.runtime import keyed_hash
 from src.target_nll import target_nll
+from src.training.sharding import load_optimiser, save_optimiser, shard, whole_weights
+from src.training.step_shares import StepShares
 
 Evaluation = Callable[[], dict[str, float]]
+OPTIMISER, SCHEDULER = "optimizer.pt", "scheduler.pt"  # the Trainer's own names
 
 
 class ControlTrainer(Trainer):
@@ -32,7 +37,8 @@ class ControlTrainer(Trainer):
         self,
         *,
         banned_ids: Sequence[int],
-        order: Sampler[int],
+        shares: StepShares,
+        sharded: bool,
         control_learning_rate: float,
         precision: Precision,
         evaluation: Evaluation | None,
@@ -42,19 +48,23 @@ class ControlTrainer(Trainer):
 
         Args:
             banned_ids: ids of all control tokens.
-            order: of the training examples.
+            shares: the batches of this process.
+            sharded: whether the processes share the model's weights too.
             control_learning_rate: peak learning rate of the control tokens' rows.
             precision: of the matrix products.
-            evaluation: measures the model on validation sentences; called on the leading process.
+            evaluation: measures the model on validation sentences; called on the leading process, and on
+                all of them where the model is sharded.
             trainer_options: of `transformers.Trainer`.
         """
-        self._banned_ids, self._order = list(banned_ids), order
+        self._banned_ids, self._shares, self._sharded = list(banned_ids), shares, sharded
         self._control_learning_rate, self._precision = control_learning_rate, precision
         self._evaluation = evaluation
         self.tokens_seen = 0
         super().__init__(**trainer_options)
         # So that the Trainer counts the targets of a step, which it does for models that take part.
         self.model_accepts_loss_kwargs = True
+        # The Trainer's word for a model that needs no wrapping: it is sharded by `_prepare_for_training`.
+        self.is_distributed_loading_by_transformers = sharded
 
     # ------------------------------------------------------------------------------------- objective
 
@@ -105,7 +115,13 @@ class ControlTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], torch.Tensor]:
-        """The batches of one step and the number of their targets, which is kept count of."""
+        """The batches of one step and the number of their targets, which is kept count of.
+
+        The step's dropout depends on the seed, the step and the process alone: no random state has to be
+        kept for a run that goes on, with any number of processes.
+        """
+        key = f"{self.state.global_step}:{self.args.process_index}"
+        torch.manual_seed(keyed_hash(self.args.seed, "model_dropout", key) >> 1)
         batches, n_targets = super().get_batch_samples(epoch_iterator, num_batches, device)
         self.tokens_seen += int(n_targets) if n_targets is not None else 0
         return batches, n_targets
@@ -136,13 +152,20 @@ class ControlTrainer(Trainer):
 
     # ------------------------------------------------------------------------------ data, evaluation
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
-        return self._order
+    def get_train_dataloader(self) -> DataLoader:
+        """This process's batches; nothing is left for accelerate to distribute."""
+        return DataLoader(
+            self.train_dataset,
+            batch_sampler=self._shares,
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Loss and control AUC on validation sentences, measured by the leading process."""
+        """Loss and control AUC on validation sentences; a sharded model computes with all processes."""
         metrics: dict[str, float] = {}
-        if self.is_world_process_zero() and self._evaluation is not None:
+        measures = self._sharded or self.is_world_process_zero()
+        if measures and self._evaluation is not None:
             metrics = self._evaluation()
             self.log(dict(metrics))
         self.accelerator.wait_for_everyone()
@@ -150,6 +173,42 @@ class ControlTrainer(Trainer):
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+    # -------------------------------------------------------------------- several processes, going on
+
+    def _prepare_for_training(self, *args: Any, **options: Any) -> Any:
+        # The weights of a run that goes on are loaded by now, the optimiser is not made yet.
+        if self._sharded:
+            shard(self.model, self.args.device, self.args.world_size)
+        return super()._prepare_for_training(*args, **options)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """A plain Hugging Face folder, written by the leading process."""
+        if not self._sharded:
+            super().save_model(output_dir, _internal_call)
+            return
+        state = whole_weights(self.model)
+        if self.args.should_save:
+            self._save(output_dir, state_dict=state)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        folder, write = Path(output_dir), self.args.should_save
+        save_optimiser(self.model, self.optimizer.optimizer, folder / OPTIMISER, write=write)
+        if write:
+            torch.save(self.lr_scheduler.state_dict(), folder / SCHEDULER)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            folder = Path(checkpoint)
+            load_optimiser(self.model, self.optimizer.optimizer, folder / OPTIMISER)
+            schedule = torch.load(folder / SCHEDULER, weights_only=True)
+            self.lr_scheduler.load_state_dict(schedule)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        """Nothing: each step seeds its own dropout."""
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Nothing, as nothing was saved."""
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """A checkpoint that does not hold every weight is an error here, where the Trainer warns."""

@@ -29,7 +29,8 @@ from src.config.training import TrainingArgs
 from src.control_tokens import check_tokenizer, load_tokenizer
 from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
 from src.language_model import Precision, model_config, parameter_count, pick_precision
-from src.runtime import pick_device, world_size
+from src.process_group import check_launcher
+from src.runtime import is_first_of_its_machine, pick_device, world_size
 from src.training.schedule import Schedule, plan_schedule
 from src.training.validation import ValidationSentences, choose_validation
 
@@ -50,6 +51,7 @@ class Plan:
     schedule: Schedule
     validation: ValidationSentences | None
     disk_bytes: int
+    strategy: str
 
     def describe(self, args: TrainingArgs) -> str:
         """What would be read and written, for `--dry-run`."""
@@ -58,7 +60,19 @@ class Plan:
             f"would train {args.model.name} on {self.schedule.sentences} sentences of {args.dataset}, "
             f"conditioned on {conditions}: {self.schedule.steps} steps on {self.device} in "
             f"{self.precision}; would write {args.output} "
-            f"(up to {self.disk_bytes / 1e9:.1f} GB while it runs)"
+            f"(up to {self.disk_bytes / 1e9:.1f} GB while it runs)\n{self._per_step()}\n"
+            "nothing is missing"
+        )
+
+    def _per_step(self) -> str:
+        """How the processes share a step."""
+        schedule, processes = self.schedule, world_size()
+        step = f"a step: {schedule.sentences_per_step} sentences"
+        if processes == 1:
+            return f"{step}, {schedule.batch_sentences} at a time"
+        return (
+            f"{step} shared by {processes} processes ({self.strategy}), each {schedule.passes_per_step} x "
+            f"{schedule.batch_sentences}"
         )
 
 
@@ -95,7 +109,9 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
         ProjectError: what is wrong; several problems are listed in one error.
     """
     problems = _Problems()
-    dataset = problems.check(lambda: read_manifest(args.dataset, "dataset"))
+    # The files are the same for all processes of a machine: one of them reads them through.
+    verify = is_first_of_its_machine()
+    dataset = problems.check(lambda: read_manifest(args.dataset, "dataset", verify=verify))
     attributes = problems.check(lambda: from_manifest(dataset["attributes"])) if dataset else None
     validation = None
     if attributes is not None:
@@ -113,6 +129,7 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
         lambda: pick_precision(args.optimisation.precision, device)
     )
     problems.check(lambda: _check_trackers(args))
+    problems.check(check_launcher)
     schedule = problems.check(lambda: _schedule(args)) if dataset else None
     needed = 0
     if config is not None:
@@ -120,7 +137,17 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
         problems.check(lambda: check_disk_space(args.output, needed))
     problems.check(lambda: _check_output(args, overwrite))
     problems.raise_all()
-    return Plan(dataset, attributes, tokenizer, device, precision, schedule, validation, needed)
+    return Plan(
+        dataset,
+        attributes,
+        tokenizer,
+        device,
+        precision,
+        schedule,
+        validation,
+        needed,
+        args.parallel.strategy,
+    )
 
 
 def _check_condition_on(args: TrainingArgs, attributes: dict[str, Attribute]) -> None:
@@ -197,7 +224,7 @@ def _check_output(args: TrainingArgs, overwrite: bool) -> None:
             fix="set an output folder that this user may write to",
         )
     before = None if overwrite else _args_before(folder)
-    lines = differences(before, args.model_dump(mode="json")) if before is not None else []
+    lines = differences(before, args.what_is_trained()) if before is not None else []
     if lines:
         raise ArtifactError(
             f"{folder} was made with other args: " + "; ".join(lines),

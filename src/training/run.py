@@ -8,7 +8,7 @@ from __future__ import annotations
 from src.artifacts import MANIFEST, Run, partial_folder, read_manifest
 from src.config.training import TrainingArgs
 from src.process_group import entered_run
-from src.runtime import is_main_process
+from src.runtime import is_first_of_its_machine, is_main_process
 from src.training.layout import CURVE, FINAL, METRICS
 
 STAGE = "training"
@@ -28,6 +28,8 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
     Raises:
         ProjectError: see `preflight`; the loss is no number; the run is another's.
     """
+    if dry_run and not is_first_of_its_machine():
+        return ""
     done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
     plan = None
     if dry_run or overwrite or not done:
@@ -39,7 +41,7 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
     run = Run(
         args.output,
         STAGE,
-        args.model_dump(mode="json"),
+        args.what_is_trained(),
         overwrite=overwrite,
         lead=is_main_process(),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from src.artifacts import Run
 from src.attributes.attribute import Attribute, attributes_from_args, to_manifest
@@ -105,3 +106,21 @@ def training_args(output: Path, data: Path, base: Path, **changes: Any) -> Train
         "device": "cpu",
     }
     return TrainingArgs(**(content | changes))
+
+
+def interrupted(args: TrainingArgs, *, at_step: int) -> None:
+    """Train until a step, as if the user pressed Ctrl-C in it."""
+    from src.training.objective import ControlTrainer
+    from src.training.run import train
+
+    plain_step = ControlTrainer.training_step
+
+    def step(trainer: Any, *arguments: Any, **options: Any) -> Any:
+        if trainer.state.global_step == at_step:
+            raise KeyboardInterrupt
+        return plain_step(trainer, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ControlTrainer, "training_step", step)
+        with pytest.raises(KeyboardInterrupt):
+            train(args)

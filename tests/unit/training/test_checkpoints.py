@@ -11,16 +11,15 @@ def written_by_the_trainer(checkpoints, step):
     folder.mkdir(parents=True)
     for name in (
         "model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja", "optimizer.pt",
-        "scheduler.pt", "scaler.pt", "rng_state.pth", "rng_state_1.pth", "trainer_state.json",
-        "training_args.bin",
+        "scheduler.pt", "scaler.pt", "trainer_state.json", "training_args.bin",
     ):  # fmt: skip
         (folder / name).write_text(f"{name} of {step}")
     return folder
 
 
-def completed(checkpoints, step, *, publish=True, processes=1, finished=False):
+def completed(checkpoints, step, *, publish=True, finished=False):
     written_by_the_trainer(checkpoints, step)
-    checkpoints.complete(Progress(step, 100 * step, processes, finished), publish=publish)
+    checkpoints.complete(Progress(step, 100 * step, finished), publish=publish)
 
 
 def names(folder):
@@ -62,8 +61,8 @@ def test_a_run_goes_on_from_the_newest_complete_one(checkpoints):
     completed(checkpoints, 10)
     half = written_by_the_trainer(checkpoints, 15)
     folder, progress = checkpoints.newest()
-    assert (folder.name, progress) == ("checkpoint-10", Progress(10, 1000, 1, False))
-    checkpoints.clean(processes=1)
+    assert (folder.name, progress) == ("checkpoint-10", Progress(10, 1000, False))
+    checkpoints.clean()
     assert not half.exists()
     assert checkpoints.newest()[0].name == "checkpoint-10"
 
@@ -73,21 +72,23 @@ def test_what_was_given_out_after_it_is_taken_back(checkpoints, tmp_path):
     late = tmp_path / "run.partial/checkpoints/step-000010"
     late.mkdir()
     (late.with_name(".step-000015.tmp")).mkdir()
-    checkpoints.clean(processes=1)
+    checkpoints.clean()
     assert names(late.parent) == ["step-000005"]
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(checkpoints):
     written_by_the_trainer(checkpoints, 5)
-    checkpoints.clean(processes=1)
+    checkpoints.clean()
     assert names(checkpoints.trainer_folder) == []
 
 
-def test_another_number_of_processes_is_refused(checkpoints):
-    completed(checkpoints, 5, processes=2)
-    with pytest.raises(ArtifactError, match="another number of processes; got 1; allowed: 2"):
-        checkpoints.clean(processes=1)
-    assert checkpoints.newest() is not None
+def test_a_checkpoint_of_another_version_is_refused(checkpoints):
+    completed(checkpoints, 5)
+    marker = checkpoints.newest()[0] / MARKER
+    marker.write_text('{"step": 5, "tokens_seen": 500, "processes": 2, "finished": false}')
+    with pytest.raises(ArtifactError, match=r"another version's.*got 'step, .*--overwrite"):
+        checkpoints.clean()
+    assert marker.exists()
 
 
 def test_the_end_is_given_out_as_final_and_the_work_goes(checkpoints, tmp_path):

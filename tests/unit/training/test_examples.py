@@ -17,6 +17,7 @@ from src.training.examples import (
     read_sentences,
     rows_of,
 )
+from src.training.step_shares import NOBODY
 from tests.unit.training.small_data import rows, small_attributes
 
 
@@ -174,3 +175,10 @@ def test_the_order_depends_on_the_seed_and_the_ids_alone():
     first = list(LengthGroupedOrder(sentences, 4, seed=0))
     assert list(LengthGroupedOrder(many(100), 4, seed=0)) == first
     assert list(LengthGroupedOrder(sentences, 4, seed=1)) != first
+
+
+def test_nobody_is_a_sentence_without_targets(sentences, tokenizer, attributes):
+    made = examples(sentences, tokenizer, attributes)
+    example = made[NOBODY]
+    assert len(example["input_ids"]) == 1
+    assert example["targets"] == [NO_TARGET]

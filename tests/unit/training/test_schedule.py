@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.errors import DataError
+from src.errors import DataError, UserError
 from src.training.schedule import plan_schedule
 from tests.unit.training.small_data import training_args
 
@@ -20,8 +20,9 @@ def planned(rows, processes=1, every_steps=None, **optimisation):
     [
         (120, 1, {}, 15),
         (121, 1, {}, 16),
-        (121, 2, {}, 8),
-        (121, 2, {"gradient_accumulation_steps": 3}, 3),
+        (121, 2, {}, 16),
+        (121, 1, {"gradient_accumulation_steps": 3}, 6),
+        (121, 2, {"gradient_accumulation_steps": 3}, 6),
         (120, 1, {"epochs": 2.5}, 38),
         (120, 1, {"max_sentences": 40}, 5),
         (30, 1, {"max_sentences": 40}, 4),
@@ -31,6 +32,31 @@ def planned(rows, processes=1, every_steps=None, **optimisation):
 )
 def test_steps(rows, processes, options, steps):
     assert planned(rows, processes, **options).steps == steps
+
+
+@pytest.mark.parametrize(
+    "processes, accumulation, batch, passes",
+    [
+        (1, 1, 8, 1),
+        (1, 8, 8, 8),
+        (2, 1, 4, 1),
+        (8, 8, 8, 1),
+        (4, 8, 8, 2),
+        (3, 3, 8, 1),
+        (6, 3, 4, 1),
+    ],
+)
+def test_processes_share_a_step_of_fixed_size(processes, accumulation, batch, passes):
+    schedule = planned(120, processes, gradient_accumulation_steps=accumulation)
+    assert schedule.sentences_per_step == 8 * accumulation
+    assert (schedule.batch_sentences, schedule.passes_per_step) == (batch, passes)
+
+
+def test_a_step_that_cannot_be_shared_evenly_is_refused():
+    with pytest.raises(
+        UserError, match=r"3 processes cannot.*8 sentences.*allowed: 1, 2, 4, 8 proc"
+    ):
+        planned(120, processes=3)
 
 
 def test_the_papers_run_has_its_steps_and_a_hundred_rows_of_metrics():
