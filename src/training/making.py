@@ -148,7 +148,8 @@ def _trainer_args(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints) -> T
         output_dir=str(checkpoints.trainer_folder),
         seed=args.seed,
         use_cpu=plan.device.type == "cpu",
-        per_device_train_batch_size=schedule.batch_sentences,
+        # Only compared when a run goes on, with whatever number of processes; `shares` decides.
+        per_device_train_batch_size=wanted.batch_sentences,
         gradient_accumulation_steps=schedule.passes_per_step,
         max_steps=schedule.steps,
         learning_rate=wanted.learning_rate,

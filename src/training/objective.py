@@ -182,6 +182,10 @@ class ControlTrainer(Trainer):
             shard(self.model, self.args.device, self.args.world_size)
         return super()._prepare_for_training(*args, **options)
 
+    def _defer_fsdp_gradient_reduction(self) -> contextlib.AbstractContextManager[None]:
+        """Nothing is deferred: gradients of whole weights would take the memory that sharding saves."""
+        return contextlib.nullcontext()
+
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """A plain Hugging Face folder, written by the leading process."""
         if not self._sharded:
