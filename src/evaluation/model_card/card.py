@@ -30,7 +30,7 @@ from src.evaluation.model_card.facts import (
 )
 from src.evaluation.plan.cells import condition_title
 from src.evaluation.plan.checkpoints import checkpoint_folder
-from src.evaluation.tables.result_tables import measured
+from src.evaluation.tables.captions import measured
 from src.evaluation.tables.table import number, percent_with_interval
 
 FOLDER, CARD = "model_cards", "README.md"

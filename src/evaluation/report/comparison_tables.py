@@ -6,19 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from src.evaluation.metrics.comparison import BASELINE, OWN
 from src.evaluation.report.numbers import Numbers, Shown
-from src.evaluation.report.result_tables import source_title
 from src.evaluation.report.sources import cell_of
 from src.evaluation.report.summary import cell_name
-from src.evaluation.tables.result_tables import SIGNIFICANT
+from src.evaluation.tables.captions import COMPARED_WITH, SIGNIFICANT, source_title
 
-AGAINST = {
-    "baseline": "the first model asked nothing",
-    "own unconditioned": "its own model asked nothing",
-}
-"""Role of a comparison → what the first cell is compared with, in words."""
-
-SHORT = {"baseline": "baseline", "own unconditioned": "own"}
+SHORT = {BASELINE: "baseline", OWN: "own"}
 
 
 @dataclass(frozen=True)
@@ -59,8 +53,11 @@ FIGURES = (
     ("ratio", "a / b", "number"),
     ("p", "p", "significant"),
     ("p_holm", "p, Holm", "significant"),
-    ("mcnemar.p", "p, McNemar, uncorrected", "significant"),
+    ("mcnemar.p_holm", "p, McNemar, Holm", "significant"),
     ("minimum_detectable_difference", "detectable, points", "percent"),
+    ("perplexity_ratio", "perplexity, a / b", "number"),
+    ("perplexity_ratio_ci_low", "from", "number"),
+    ("perplexity_ratio_ci_high", "to", "number"),
 )
 """Key of a comparison, heading, how it is shown."""
 
@@ -107,7 +104,7 @@ def build_comparisons(metrics: Mapping[str, Any], headline: str) -> list[Compari
             Comparison(
                 a=cell_name(one["a"]),
                 b=cell_name(one["b"]),
-                roles=", ".join(AGAINST.get(role, role) for role in one["roles"]),
+                roles=", ".join(COMPARED_WITH.get(role, role) for role in one["roles"]),
                 marked=_is_significant(one),
                 numbers=_shown(numbers, i),
             )
