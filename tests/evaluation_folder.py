@@ -337,6 +337,8 @@ def comparisons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "ci_low": -0.1,
                 "ci_high": 0.2,
                 "ratio": 0.8125,
+                "ratio_ci_low": 0.75,
+                "ratio_ci_high": 0.9375,
                 "p": p / 2,
                 "p_holm": p,
                 "mcnemar": {"b": 3, "c": 5, "p": 0.7265625, "p_holm": 0.8125, "n_prompts": 20},

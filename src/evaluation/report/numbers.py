@@ -78,11 +78,14 @@ class Numbers:
         value = look_up(self.content, path)
         return self._shown(path, value, NOTHING if value is None else f"{value:,.{digits}f}")
 
-    def percent_with(self, path: str, low: str, high: str) -> Estimate:
-        """A share in percent, with the paths of its interval's ends."""
-        return Estimate(self.percent(path), self.percent(low), self.percent(high))
+    def percent_with(self, path: str, low: str, high: str) -> Shown | Estimate:
+        """A share in percent with the paths of its interval's ends; alone where it has no interval."""
+        value = self.percent(path)
+        if look_up(self.content, low) is None:
+            return value
+        return Estimate(value, self.percent(low), self.percent(high))
 
-    def number_with(self, path: str, low: str, high: str, digits: int) -> Cell:
+    def number_with(self, path: str, low: str, high: str, digits: int) -> Shown | Estimate:
         """A number with the paths of its interval's ends; alone where it has no interval."""
         value = self.number(path, digits)
         if look_up(self.content, low) is None:

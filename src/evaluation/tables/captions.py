@@ -29,7 +29,6 @@ HEADINGS = {
     "distinct_2": ("distinct-2", 2),
     "distinct_3": ("distinct-3", 2),
     "self_bleu": ("self-BLEU", 2),
-    "tokens": ("tokens", 0),
     "n_sentences": ("sentences", 0),
     "n_continuations": ("continuations", 0),
     "n_empty": ("empty", 0),
