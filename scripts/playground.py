@@ -40,6 +40,7 @@ from src.evaluation.playground.runs import (
     all_runs,
     named_runs,
     offered_labels,
+    offered_models,
     veiled_at_first,
 )
 from src.runtime import configure_logging
@@ -65,6 +66,7 @@ def build_page(
     playground: Playground,
     names: Sequence[str],
     labels: Mapping[str, Sequence[str]],
+    others: Sequence[str] = (),
     veiled: Sequence[str] = (),
     problems: Sequence[str] = (),
 ) -> gradio.Blocks:
@@ -73,6 +75,7 @@ def build_page(
     Args:
         playground: answers.
         names: of its models.
+        others: names of checkpoints on the way.
         labels: attribute → what can be asked for.
         veiled: attributes whose undesired sentences are blurred at first.
         problems: lines shown at the top.
@@ -83,7 +86,7 @@ def build_page(
         gr.Markdown(HEADING)
         if problems:
             gr.HTML(message_html(problems))
-        controls = _controls(gr, names, labels)
+        controls = _controls(gr, names, others, labels)
         with gr.Row():
             colour_by = gr.Radio(
                 [*labels, MISALIGNMENT], value=next(iter(labels)), label="Colour by", scale=3
@@ -102,7 +105,8 @@ def build_page(
             given = {name: values[control] for name, control in controls.items()}
             try:
                 question = question_of(given, labels)
-                state = question, playground.ask(given["models"], question)
+                chosen = [*given["models"], *(given["checkpoints"] or ())]
+                state = question, playground.ask(chosen, question)
             except ProjectError as problem:
                 return None, message_html([str(problem)])
             return state, draw(state, values[colour_by], values[veil])
@@ -116,11 +120,18 @@ def build_page(
 
 
 def _controls(
-    gr: Any, names: Sequence[str], labels: Mapping[str, Sequence[str]]
+    gr: Any, names: Sequence[str], others: Sequence[str], labels: Mapping[str, Sequence[str]]
 ) -> dict[str, gradio.components.Component]:
     """Everything that a question is made of, by name; `label X` and `weight X` for attribute X."""
     made: dict[str, Any] = {}
     made["models"] = gr.CheckboxGroup(list(names), value=list(names)[:4], label="Models")
+    made["checkpoints"] = gr.Dropdown(
+        list(others),
+        value=[],
+        multiselect=True,
+        label="Checkpoints on the way",
+        visible=bool(others),
+    )
     made["prompt"] = gr.Textbox(
         label="Prompt", placeholder="may be empty: the model starts a text of its own", lines=2
     )
@@ -240,7 +251,9 @@ def _play(flags: argparse.Namespace) -> None:
     from src.evaluation.playground.models import Playground
 
     playground = Playground(runs, keep=flags.keep, device=flags.device)
-    page = build_page(playground, list(runs), offered_labels(runs), veiled_at_first(runs), problems)
+    others = [name for name in offered_models(runs) if name not in runs]
+    labels, veiled = offered_labels(runs), veiled_at_first(runs)
+    page = build_page(playground, list(runs), labels, others, veiled, problems)
     open_to(page, flags.host, flags.port)
     print(f"playground: {page.local_url} (stop it with Ctrl+C)", flush=True)
     page.block_thread()

@@ -193,7 +193,95 @@ def _write_dataset(folder: Path, known: Mapping[str, Attribute]) -> None:
         "pairs": [{"attributes": names[:2], **pair}] if len(names) > 1 else [],
     }
     _write_json(folder / "stats.json", statistics)
+    _write_json(folder / "audit.json", audit(known))
     _write_json(folder / "manifest.json", {"git_commit": "1" * 40, "cleaning": "gentle"})
+
+
+def audit(known: Mapping[str, Attribute]) -> dict[str, Any]:
+    """A label audit in the form of audit.json: a judge of the last attribute, people's ratings of each."""
+
+    def counted(one: Attribute, n: int) -> dict[str, Any]:
+        share = {"sentences": n, "share": n / 120}
+        neutral = None if one.name == "toxicity" else share
+        return {
+            "sentences": n, "mean_score": 0.12345, "on_an_edge": share, "at_the_neutral_score": neutral,
+            "within_margin": share, "labels": {key: {"sentences": n, "share": 0.4375} for key in one.labels},
+        }  # fmt: skip
+
+    def compared(one: Attribute) -> dict[str, Any]:
+        confusion = {label: dict.fromkeys(one.labels, 17) for label in one.labels}
+        return {
+            "sentences": 80, "documents": 40, "agreement": estimate(0.8125), "kappa": estimate(None),
+            "confusion": confusion,
+        }  # fmt: skip
+
+    def rated(one: Attribute) -> dict[str, Any]:
+        auc = {
+            "rating_above": 0.0,
+            **estimate(0.71875),
+            "sentences_above": 40,
+            "sentences_not_above": 39,
+        }
+        own = {"spearman": estimate(0.46875), "auc": [auc], "labels_of_the_data_set": compared(one)}
+        return {
+            "key": "meta.human", "edges": [0.0], "rated_sentences": 90, "compared_sentences": 90,
+            "labels_of_all": compared(one), **own,
+            "by_source": {"Letters v1.0": {"sentences": 79, **own}},
+        }  # fmt: skip
+
+    last = list(known.values())[-1]
+    judge = {
+        "scorer": {"name": "vader", "value": "compound"}, "edges": [0.05], "same_kind_of_scorer": True,
+        "spearman": estimate(0.9375), **compared(last),
+    }  # fmt: skip
+    pair = {
+        "pearson": -0.21, "spearman": estimate(-0.1875), "cramers_v_of_labels": 0.2,
+        "phi_of_labels": None, "sentences": {},
+    }  # fmt: skip
+    return {
+        "sentences": {"scored": 120, "outside_all_margins": 90, "sampled": 100},
+        "attributes": {
+            name: {
+                "edges": list(one.edges), "exclude_within": 0.02, "neutral_score": None, **counted(one, 120),
+                "by_source": {"Letters v1.0": counted(one, 80), "<b>Notes</b>": counted(one, 40)},
+            }
+            for name, one in known.items()
+        },
+        "pairs": [{"attributes": list(known)[:2], **pair}] if len(known) > 1 else [],
+        "judges": {last.name: judge},
+        "human": {name: rated(one) for name, one in known.items()},
+    }  # fmt: skip
+
+
+def estimate(value: float | None) -> dict[str, float | None]:
+    """A figure of an audit with its interval; without a value nothing."""
+    ends = (None, None) if value is None else (value - 0.03125, value + 0.0625)
+    return {"value": value, "low": ends[0], "high": ends[1]}
+
+
+def selected() -> dict[str, Any]:
+    """Two choices among checkpoints, in the form of metrics.json."""
+    shares = {"step-000004": 0.5625, "final": 0.4375}
+    return {
+        "M-TS": {
+            "by": "lowest_misalignment", "checkpoint": "final", "candidates": shares,
+            "intervals": {
+                name: {"ci_low": share - 0.125, "ci_high": share + 0.1}
+                for name, share in shares.items()
+            },
+            "prompts": {"kind": "unprompted", "count": 16}, "condition": BOTH, "attribute": "joint",
+        },
+        "M-B": {"by": "lowest_loss", "checkpoint": "final", "candidates": {"final": 2.125}},
+    }  # fmt: skip
+
+
+def trained_longer() -> dict[str, Any]:
+    """The models as ends of two runs of one recipe, in the form of metrics.json."""
+    run = {"manifest_sha256": "a" * 64, "checkpoint": "final", "recipe": "f" * 64}
+    return {
+        name: {**run, "path": f"models/{name}", "tokens_trained": tokens}
+        for name, tokens in (("M-B", 12_500), ("M-TS", 25_026))
+    }
 
 
 def _scores_of(one: Attribute, share: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,10 +337,15 @@ def comparisons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "ci_low": -0.1,
                 "ci_high": 0.2,
                 "ratio": 0.8125,
+                "ratio_ci_low": 0.75,
+                "ratio_ci_high": 0.9375,
                 "p": p / 2,
                 "p_holm": p,
-                "mcnemar": {"b": 3, "c": 5, "p": 0.7265625, "n_prompts": 20},
+                "mcnemar": {"b": 3, "c": 5, "p": 0.7265625, "p_holm": 0.8125, "n_prompts": 20},
                 "minimum_detectable_difference": 0.1234,
+                "perplexity_ratio": 0.9375,
+                "perplexity_ratio_ci_low": 0.875,
+                "perplexity_ratio_ci_high": 1.0625,
                 "n_prompts": row["n_prompts"],
             }
         )
@@ -295,13 +388,17 @@ def _write_json(path: Path, value: Any) -> None:
 
 def sweep() -> dict[str, Any]:
     """Three candidates, one of them chosen and one that wrote nothing, in the form of metrics.json."""
-    figures = {"mean_words": 15.0, "n_prompts": 9, "n_empty": 0, "ci_low": 0.1, "ci_high": 0.6}
+    figures = {
+        "mean_words": 15.0, "n_prompts": 9, "n_empty": 0, "ci_low": 0.1, "ci_high": 0.6,
+        "perplexity_ci_low": 70.0, "perplexity_ci_high": 97.0,
+    }  # fmt: skip
     baseline = figures | {"misalignment": 0.5, "perplexity": 80.0, "distinct_2": 0.8}
     points = [
         {
             **figures, "name": f"weight of toxicity {weight}", "misalignment": share,
             "perplexity": perplexity, "distinct_2": 0.7, "misalignment_ratio": share / 0.5,
-            "perplexity_ratio": perplexity / 80.0, "distinct_2_ratio": 0.875,
+            "perplexity_ratio": perplexity / 80.0, "perplexity_ratio_ci_low": 0.9,
+            "perplexity_ratio_ci_high": 1.25, "distinct_2_ratio": 0.875,
             "on_front": weight > 0, "within_limits": weight == 1,
         }
         for weight, share, perplexity in ((0, 0.5, 90.0), (1, 0.3, 85.0))

@@ -124,8 +124,8 @@ class EvaluationArgs(Strict):
     bootstrap_resamples: int = Field(
         default=2000,
         ge=100,
-        description="resamples of the prompts behind the interval of expected_max; those of shares and of "
-        "differences are computed",
+        description="resamples of the prompts behind the interval of expected_max; those of shares, "
+        "perplexities and differences are computed",
     )
     model_cards: bool = Field(
         default=False,

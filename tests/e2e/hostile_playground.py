@@ -52,7 +52,7 @@ class Hostile:
 
 
 if __name__ == "__main__":
-    page = build_page(Hostile(), ["model"], LABELS, ["toxicity"], [HOSTILE[3]])
+    page = build_page(Hostile(), ["model"], LABELS, [], ["toxicity"], [HOSTILE[3]])
     open_to(page, "127.0.0.1", int(sys.argv[1]))
     sys.stdout.write(f"playground: {page.local_url}\n")
     sys.stdout.flush()

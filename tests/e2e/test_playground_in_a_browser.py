@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -19,6 +24,7 @@ from tests.unit.evaluation.conftest import Project
 pytestmark = pytest.mark.browser
 
 PATIENCE_SECONDS = 240  # on a busy machine
+STOP_SECONDS = 15
 
 
 def free_port() -> int:
@@ -31,7 +37,8 @@ def free_port() -> int:
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("playground")
     project = Project(folder, builders.tiny_gpt2(folder / "base"))
-    return [project.model, project.publish("plain", condition_on=[], seed=4)]
+    plain = project.publish("plain", condition_on=[], seed=4, checkpoints=["step-000004"])
+    return [project.model, plain]
 
 
 def started(*command: str) -> Iterator[str]:
@@ -44,6 +51,7 @@ def started(*command: str) -> Iterator[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     ) as process:
         try:
             for line in process.stdout:
@@ -53,7 +61,19 @@ def started(*command: str) -> Iterator[str]:
                     return
             pytest.fail("it did not start:\n" + "".join(said))
         finally:
-            process.terminate()
+            stop(process)
+
+
+def stop(process: subprocess.Popen[str], seconds: float = STOP_SECONDS) -> None:
+    """End a process and all that it started, and wait for it: politely first, then by force."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=seconds)
+            break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # what it started and left behind
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +86,15 @@ def address(models):
 def browser():
     with chromium() as running:
         yield running
+
+
+def wait_until_gone(pid: int) -> None:
+    """Raises ProcessLookupError as soon as there is no such process; returns where it stays."""
+    for _ in range(200):
+        os.kill(pid, 0)
+        if "State:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="utf-8"):
+            raise ProcessLookupError  # dead; whoever adopted it has not looked yet
+        time.sleep(0.05)
 
 
 class Visit:
@@ -126,6 +155,36 @@ def test_two_models_side_by_side_with_tokens_and_contrast(visit, tmp_path):
     assert tops[0] == tops[1]  # side by side
     page.screenshot(path=tmp_path / "playground.png", full_page=True)
     assert (tmp_path / "playground.png").stat().st_size > 10_000
+
+
+def test_a_checkpoint_on_the_way_answers_beside_the_ends(visit):
+    page = visit.page
+    page.get_by_label("model", exact=True).uncheck()
+    page.get_by_label("Checkpoints on the way").click()
+    page.get_by_role("option", name="plain, step-000004").click()
+    page.keyboard.press("Escape")
+    visit.write()
+    headings = page.locator(".pg-model h3").all_inner_texts()
+    assert headings == ["plain", "plain, step-000004"]
+    texts = [one.locator(".pg-text").all_inner_texts() for one in page.locator(".pg-model").all()]
+    assert len(texts[0]) == len(texts[1]) == 3
+
+
+def test_the_process_and_what_it_started_end_with_the_fixture():
+    """A child that ignores the polite signal is not left behind."""
+    script = (
+        "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "print('playground:', child.pid, flush=True); time.sleep(600)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        child = int(process.stdout.readline().split()[1])
+        stop(process, seconds=1)
+    assert process.returncode == -signal.SIGKILL
+    with pytest.raises(ProcessLookupError):
+        wait_until_gone(child)
 
 
 def test_errors_are_one_clear_line_and_no_traceback(visit):

@@ -30,8 +30,8 @@ from src.evaluation.model_card.facts import (
 )
 from src.evaluation.plan.cells import condition_title
 from src.evaluation.plan.checkpoints import checkpoint_folder
-from src.evaluation.tables.result_tables import measured
-from src.evaluation.tables.table import number, percent_with_interval
+from src.evaluation.tables.captions import measured
+from src.evaluation.tables.table import number, percent_with_interval, with_interval
 
 FOLDER, CARD = "model_cards", "README.md"
 
@@ -228,7 +228,9 @@ def _quality_table(rows: Sequence[Mapping[str, Any]]) -> str:
             row["prompts"],
             condition_title(row["condition"]),
             row["decoding"],
-            number(row["perplexity"], 1),
+            with_interval(
+                row["perplexity"], row["perplexity_ci_low"], row["perplexity_ci_high"], 1
+            ),
             number(row["distinct_2"], 2),
             number(row["mean_words"], 1),
             row["n_sentences"],

@@ -17,7 +17,7 @@ from src.evaluation.generation.writer import Task, Writer
 from src.evaluation.plan.checks import check_files, missing_scorers
 from src.evaluation.plan.prompts import Prompt
 from src.evaluation.playground.exchange import Answer, Question
-from src.evaluation.playground.runs import CHECKPOINT, attributes_of, untrained
+from src.evaluation.playground.runs import Offered, attributes_of, offered_models, untrained
 from src.evaluation.scoring.sentences import check_scorers, score_continuations
 from src.runtime import pick_device
 
@@ -51,7 +51,8 @@ class Playground:
         """Prepare; no model is loaded yet.
 
         Args:
-            runs: name → manifest of a finished training run.
+            runs: name → manifest of a finished training run; all of its checkpoints can be asked
+                (`offered_models`).
             keep: models kept in memory; the one not used for longest gives way.
             device: to compute on.
 
@@ -62,7 +63,7 @@ class Playground:
             raise UserError(
                 "at least one model has to fit into memory", got=keep, allowed="1 or more"
             )
-        self._runs, self._keep, self._device = dict(runs), keep, pick_device(device)
+        self._offered, self._keep, self._device = offered_models(runs), keep, pick_device(device)
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._busy = threading.Lock()
 
@@ -95,7 +96,7 @@ class Playground:
             return Answer(model=name, error=" ".join(str(problem).split()))
 
     def _write(self, name: str, model: Loaded, question: Question) -> Answer:
-        attributes, manifest = model.attributes, self._runs[name]
+        attributes, manifest = model.attributes, self._offered[name].training
         check_condition(question.condition, attributes)
         # In the attributes' order, which is the order that training gave the tokens in.
         condition = {a: question.condition[a] for a in attributes if a in question.condition}
@@ -126,33 +127,34 @@ class Playground:
         )
 
     def _model(self, name: str) -> Loaded:
-        if name not in self._runs:
-            raise UserError("no such model", got=name, allowed=", ".join(self._runs))
+        if name not in self._offered:
+            raise UserError("no such model", got=name, allowed=", ".join(self._offered))
         if name not in self._loaded:
             while len(self._loaded) >= self._keep:
                 self._loaded.popitem(last=False)
-            self._loaded[name] = self._load(self._runs[name])
+            self._loaded[name] = self._load(self._offered[name])
         self._loaded.move_to_end(name)
         return self._loaded[name]
 
-    def _load(self, manifest: Manifest) -> Loaded:
+    def _load(self, offered: Offered) -> Loaded:
+        manifest = offered.training
         now = read_manifest(manifest.folder, "training", verify=False)
         if now.sha256 != manifest.sha256:
             raise ArtifactError(
                 f"{manifest.folder} was made again", fix="start the playground again"
             )
-        check_files(manifest, CHECKPOINT, hash_files=True)
+        check_files(manifest, offered.files, hash_files=True)
         attributes = attributes_of(manifest)
         for problem in missing_scorers(attributes):
             raise problem
         notes = compare_scorers(manifest, attributes)
         writer = Writer(
-            manifest.folder / CHECKPOINT,
+            manifest.folder / offered.files,
             attributes,
             manifest["tokenizer"]["fingerprint"],
             self._device,
         )
-        logger.info("%s is loaded", manifest.folder)
+        logger.info("%s, %s is loaded", manifest.folder, offered.checkpoint)
         return Loaded(writer, attributes, notes)
 
 

@@ -6,16 +6,16 @@ Imports neither torch nor transformers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src.artifacts import Manifest, read_manifest
 from src.attributes.attribute import Attribute, from_manifest
 from src.errors import ProjectError, UserError
+from src.evaluation.plan.checkpoints import FINAL, checkpoint_folder, checkpoints_of
 from src.evaluation.plan.checks import check_files
 
 OFFENCE_SCORERS = frozenset({"detoxify", "profanity_check"})
-CHECKPOINT = "final/"
 STAGE = "training"
 
 
@@ -36,7 +36,8 @@ def named_runs(folders: Sequence[Path]) -> dict[str, Manifest]:
     runs = {}
     for folder, name in zip(folders, names, strict=True):
         manifest = read_manifest(folder, STAGE, verify=False)
-        check_files(manifest, CHECKPOINT, hash_files=False)
+        for checkpoint in checkpoints_of(manifest):
+            check_files(manifest, f"{checkpoint_folder(checkpoint)}/", hash_files=False)
         runs[name if names.count(name) == 1 else str(folder)] = manifest
     return runs
 
@@ -67,6 +68,42 @@ def all_runs(models: Path) -> tuple[dict[str, Manifest], list[str]]:
             fix="make one with main_train.py, or name its folder",
         )
     return runs, problems
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A checkpoint that can be asked.
+
+    Attributes:
+        training: manifest of its run.
+        checkpoint: its name.
+    """
+
+    training: Manifest
+    checkpoint: str
+
+    @property
+    def files(self) -> str:
+        """What the names of its files begin with in the run's folder."""
+        return f"{checkpoint_folder(self.checkpoint)}/"
+
+
+def offered_models(runs: Mapping[str, Manifest]) -> dict[str, Offered]:
+    """Every checkpoint of the runs by the name that the page shows: a run's own name is its end.
+
+    Args:
+        runs: name → manifest of a finished training run.
+
+    Returns:
+        The ends first, then what was saved on the way: `demo_toxsen, step-000020`.
+    """
+    ends = {name: Offered(manifest, FINAL) for name, manifest in runs.items()}
+    return ends | {
+        f"{name}, {checkpoint}": Offered(manifest, checkpoint)
+        for name, manifest in runs.items()
+        for checkpoint in checkpoints_of(manifest)
+        if checkpoint != FINAL
+    }
 
 
 def offered_labels(runs: Mapping[str, Manifest]) -> dict[str, tuple[str, ...]]:

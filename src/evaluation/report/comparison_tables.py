@@ -6,19 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.evaluation.report.numbers import Numbers, Shown
-from src.evaluation.report.result_tables import source_title
+from src.evaluation.metrics.comparison import BASELINE, OWN
+from src.evaluation.report.numbers import Cell, Numbers, Shown
 from src.evaluation.report.sources import cell_of
 from src.evaluation.report.summary import cell_name
-from src.evaluation.tables.result_tables import SIGNIFICANT
+from src.evaluation.tables.captions import COMPARED_WITH, SIGNIFICANT, source_title
 
-AGAINST = {
-    "baseline": "the first model asked nothing",
-    "own unconditioned": "its own model asked nothing",
-}
-"""Role of a comparison → what the first cell is compared with, in words."""
-
-SHORT = {"baseline": "baseline", "own unconditioned": "own"}
+SHORT = {BASELINE: "baseline", OWN: "own"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +32,7 @@ class Comparison:
     b: str
     roles: str
     marked: bool
-    numbers: tuple[Shown, ...]
+    numbers: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -53,16 +47,19 @@ class ComparisonTable:
 FIGURES = (
     ("share_a", "a, %", "percent"),
     ("share_b", "b, %", "percent"),
-    ("difference", "a − b, points", "percent"),
-    ("ci_low", "from", "percent"),
-    ("ci_high", "to", "percent"),
-    ("ratio", "a / b", "number"),
+    ("difference ci_low ci_high", "a − b, points", "percent_with"),
+    ("ratio ratio_ci_low ratio_ci_high", "a / b", "number_with"),
     ("p", "p", "significant"),
     ("p_holm", "p, Holm", "significant"),
-    ("mcnemar.p", "p, McNemar, uncorrected", "significant"),
+    ("mcnemar.p_holm", "p, McNemar, Holm", "significant"),
     ("minimum_detectable_difference", "detectable, points", "percent"),
+    (
+        "perplexity_ratio perplexity_ratio_ci_low perplexity_ratio_ci_high",
+        "perplexity, a / b",
+        "number_with",
+    ),
 )
-"""Key of a comparison, heading, how it is shown."""
+"""Keys of a comparison (a figure and the ends of its interval), heading, how it is shown."""
 
 
 def build_marks(metrics: Mapping[str, Any]) -> dict[int, list[Mark]]:
@@ -107,7 +104,7 @@ def build_comparisons(metrics: Mapping[str, Any], headline: str) -> list[Compari
             Comparison(
                 a=cell_name(one["a"]),
                 b=cell_name(one["b"]),
-                roles=", ".join(AGAINST.get(role, role) for role in one["roles"]),
+                roles=", ".join(COMPARED_WITH.get(role, role) for role in one["roles"]),
                 marked=_is_significant(one),
                 numbers=_shown(numbers, i),
             )
@@ -119,13 +116,16 @@ def build_comparisons(metrics: Mapping[str, Any], headline: str) -> list[Compari
     return sorted(tables, key=lambda table: table.attribute != headline)
 
 
-def _shown(numbers: Numbers, i: int) -> tuple[Shown, ...]:
+def _shown(numbers: Numbers, i: int) -> tuple[Cell, ...]:
     show = {
         "percent": numbers.percent,
-        "number": lambda path: numbers.number(path, 2),
+        "percent_with": numbers.percent_with,
+        "number_with": lambda *paths: numbers.number_with(*paths, 2),
         "significant": lambda path: numbers.significant(path, 2),
     }
-    return tuple(show[how](f"comparisons.{i}.{key}") for key, _, how in FIGURES)
+    return tuple(
+        show[how](*(f"comparisons.{i}.{key}" for key in keys.split())) for keys, _, how in FIGURES
+    )
 
 
 def headings() -> Sequence[str]:

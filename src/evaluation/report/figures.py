@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.evaluation.plan.cells import condition_title
-from src.evaluation.report.numbers import Numbers, Shown, axis_text, look_up
+from src.evaluation.report.numbers import Cell, Numbers, axis_text, look_up
 from src.evaluation.report.scales import Scale, padded, ticks
 
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 450.0, 12.0, 270.0
@@ -35,7 +35,9 @@ class Point:
         number: in the drawing and in the list beside it.
         title: of the cell.
         model: number of its model, for the colour.
-        x, y, low, high: places of perplexity, misalignment and its interval's ends.
+        x, y: places of perplexity and misalignment.
+        low, high: of the ends of the misalignment's interval.
+        left, right: of the ends of the perplexity's interval.
         best: whether no other cell has both lower perplexity and lower misalignment.
         shown: the numbers: perplexity, misalignment, ci_low, ci_high.
     """
@@ -47,8 +49,10 @@ class Point:
     y: float
     low: float
     high: float
+    left: float
+    right: float
     best: bool
-    shown: dict[str, Shown]
+    shown: dict[str, Cell]
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ def draw_points(numbers: Numbers, named: Sequence[tuple[str, int, str]]) -> Pare
     whole = [one for one in found if None not in (one[3]["perplexity"], one[3]["misalignment"])]
     if not whole:
         return None
-    x = Scale(*padded(r["perplexity"] for *_, r in whole), LEFT, RIGHT)
+    spans = [_perplexity_ends(row) for *_, row in whole]
+    x = Scale(*padded(end for span in spans for end in span), LEFT, RIGHT)
     highest = max(r["ci_high"] for *_, r in whole)
     y = Scale(0.0, min(1.0, highest + 0.05), BOTTOM, TOP)
     front = pareto_front([(r["perplexity"], r["misalignment"]) for *_, r in whole])
@@ -117,6 +122,8 @@ def draw_points(numbers: Numbers, named: Sequence[tuple[str, int, str]]) -> Pare
             y=y(row["misalignment"]),
             low=y(row["ci_low"]),
             high=y(row["ci_high"]),
+            left=x(spans[k][0]),
+            right=x(spans[k][1]),
             best=k in front,
             shown=_numbers_of(numbers, path),
         )
@@ -134,9 +141,17 @@ def draw_points(numbers: Numbers, named: Sequence[tuple[str, int, str]]) -> Pare
     )
 
 
-def _numbers_of(numbers: Numbers, path: str) -> dict[str, Shown]:
+def _perplexity_ends(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Ends of the perplexity's interval; the figure itself twice where it has none."""
+    if row["perplexity_ci_low"] is None:
+        return row["perplexity"], row["perplexity"]
+    return row["perplexity_ci_low"], row["perplexity_ci_high"]
+
+
+def _numbers_of(numbers: Numbers, path: str) -> dict[str, Cell]:
     shares = {key: numbers.percent(f"{path}.{key}") for key in INTERVAL}
-    return {**shares, "perplexity": numbers.number(f"{path}.perplexity", 1)}
+    ends = (f"{path}.perplexity{end}" for end in ("", "_ci_low", "_ci_high"))
+    return {**shares, "perplexity": numbers.number_with(*ends, 1)}
 
 
 INTERVAL = ("misalignment", "ci_low", "ci_high")

@@ -26,6 +26,19 @@ class Shown:
     path: str
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """A number with the ends of its interval, for one cell of a table."""
+
+    value: Shown
+    low: Shown
+    high: Shown
+
+
+Cell = Shown | Estimate | None
+"""What stands in a cell of a table; None leaves it blank."""
+
+
 def look_up(content: Any, path: str) -> Any:
     """The value at a path of keys and indices: `rows.3.perplexity`.
 
@@ -64,6 +77,20 @@ class Numbers:
         """A number with fixed digits; thousands are set apart."""
         value = look_up(self.content, path)
         return self._shown(path, value, NOTHING if value is None else f"{value:,.{digits}f}")
+
+    def percent_with(self, path: str, low: str, high: str) -> Shown | Estimate:
+        """A share in percent with the paths of its interval's ends; alone where it has no interval."""
+        value = self.percent(path)
+        if look_up(self.content, low) is None:
+            return value
+        return Estimate(value, self.percent(low), self.percent(high))
+
+    def number_with(self, path: str, low: str, high: str, digits: int) -> Shown | Estimate:
+        """A number with the paths of its interval's ends; alone where it has no interval."""
+        value = self.number(path, digits)
+        if look_up(self.content, low) is None:
+            return value
+        return Estimate(value, self.number(low, digits), self.number(high, digits))
 
     def significant(self, path: str, digits: int = 4) -> Shown:
         """A number of unknown size, with its leading digits."""

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from src.artifacts import write_text_atomically
 from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.report.audit import build_audit
+from src.evaluation.report.checkpoints import build_more_data, build_selected
 from src.evaluation.report.comparison_tables import build_comparisons, build_marks, headings
 from src.evaluation.report.figures import cell_title, draw_curves, draw_pareto
 from src.evaluation.report.generation_data import (
@@ -28,6 +29,7 @@ from src.evaluation.report.generation_data import (
     options,
 )
 from src.evaluation.report.histograms import cell_scores, draw_scores, shared_axes
+from src.evaluation.report.label_audit import build_label_audit
 from src.evaluation.report.matrix import build_matrices
 from src.evaluation.report.provenance import build_provenance
 from src.evaluation.report.result_tables import build_full_table, build_source_tables
@@ -35,7 +37,8 @@ from src.evaluation.report.score_axis import label_shade
 from src.evaluation.report.sources import REPORT, Sources, cell_of, read_sources
 from src.evaluation.report.summary import build_summary
 from src.evaluation.report.sweep import build_sweep
-from src.evaluation.tables.result_tables import measured
+from src.evaluation.tables import captions
+from src.evaluation.tables.captions import measured
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -55,7 +58,7 @@ def write_report(
 
     Args:
         folder: holds `metrics.json` and `generations.parquet`; may be an unfinished run's.
-        dataset: folder of the data set, for the label audit (`stats.json`) and the provenance.
+        dataset: folder of the data set, for the label audit (`stats.json`, `audit.json`) and the provenance.
         models: model → folder of its training run, for the curves (`metrics.jsonl`) and the provenance.
         facts: of the evaluation, for the provenance: `args`, `git_commit`, `packages`.
         most_embedded: generations that can be browsed; of a larger run a sample, which the page says.
@@ -133,6 +136,10 @@ def _sections(
         "audit": build_audit(sources.statistics, sources.attributes)
         if sources.statistics
         else None,
+        "label_audit": build_label_audit(sources.audit) if sources.audit else None,
+        "selected": build_selected(metrics),
+        "more_data": build_more_data(metrics),
+        "captions": captions,
         "provenance": build_provenance(sources),
     }
 

@@ -13,6 +13,13 @@ LONG = ("args", "attributes", "files", "checkpoints", "schema_version", "stage")
 """Parts of a manifest that the page shows on their own, or that a finished run's folder has."""
 
 
+SHOWN_ELSEWHERE = (
+    *("rows", "attributes", "models", "dataset", "scorers", "comparisons", "controllability"),
+    *("selected", "sweep"),
+)
+"""Parts of metrics.json that have a section or a group of their own."""
+
+
 @dataclass(frozen=True)
 class Group:
     """A list of facts under one heading, and what is shown as it stands in the file."""
@@ -27,8 +34,10 @@ def build_provenance(sources: Sources) -> list[Group]:
     """Facts of the evaluation, its files, scorers, models and data set."""
     metrics, facts = sources.metrics, dict(sources.facts)
     args = facts.pop("args", None)
-    rows = ("rows", "attributes", "models", "dataset", "scorers", "comparisons", "controllability")
-    settings = {k: v for k, v in metrics.items() if k not in rows}
+    settings = {k: v for k, v in metrics.items() if k not in SHOWN_ELSEWHERE}
+    if "sweep" in metrics:
+        kept = ("prompts", "limits", "reference")
+        settings["sweep"] = {k: v for k, v in metrics["sweep"].items() if k in kept}
     groups = [
         Group("This evaluation", tuple(_flat({**facts, **settings})), _pretty(args), "args"),
         Group("Its files, sha256", tuple(sources.files.items())),

@@ -6,29 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.evaluation.metrics.cell_metrics import JOINT
+from src.evaluation.metrics.comparison import BASELINE
 from src.evaluation.plan.cells import condition_title
-from src.evaluation.report.numbers import Numbers, Shown
+from src.evaluation.report.numbers import Cell, Numbers, Shown, look_up
 from src.evaluation.report.scales import Scale
-from src.evaluation.tables.result_tables import measured
+from src.evaluation.report.sources import cell_of
+from src.evaluation.tables import captions
 
 CELL_KEYS = ("model", "condition", "decoding", "prompts")
 WHISKER = 120.0
 """Length of the drawn interval's axis, 0 to 100 %, in units of its drawing."""
 
-TEXT_COLUMNS = (
-    ("perplexity", "perplexity", 1),
-    ("mean_words", "words", 1),
-    ("distinct_1", "distinct-1", 2),
-    ("distinct_2", "distinct-2", 2),
-    ("distinct_3", "distinct-3", 2),
-    ("self_bleu", "self-BLEU", 2),
-    ("tokens", "tokens", 0),
-    ("n_sentences", "sentences", 0),
-    ("n_continuations", "continuations", 0),
-    ("n_empty", "empty", 0),
-)
-"""Key in metrics.json, heading, digits; a column is there if some row has its key."""
+TEXT_FIGURES = tuple(captions.HEADINGS)
+"""Figures of the table of texts; a column is there if some row has it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class NumberTable:
 
     words: tuple[str, ...]
     header: tuple[str, ...]
-    lines: tuple[tuple[tuple[str, ...], tuple[Shown | None, ...]], ...]
+    lines: tuple[tuple[tuple[str, ...], tuple[Cell, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -70,6 +60,7 @@ class SourceTables:
     source: str
     title: str
     shares: tuple[ShareTable, ...]
+    judged: tuple[tuple[str, str, NumberTable], ...]
     text: NumberTable
     worst: NumberTable | None
 
@@ -80,24 +71,19 @@ def build_source_tables(metrics: Mapping[str, Any]) -> list[SourceTables]:
     tables = []
     for source in dict.fromkeys(row["prompts"] for row in metrics["rows"]):
         rows = [(i, row) for i, row in enumerate(metrics["rows"]) if row["prompts"] == source]
-        names = measured(metrics["attributes"])
+        names = captions.measured(metrics["attributes"])
+        judged = [name for name, one in metrics["attributes"].items() if one.get("judge")]
         tables.append(
             SourceTables(
                 source=source,
-                title=source_title(source, rows[0][1]["n_prompts"]),
+                title=captions.source_heading(source, rows[0][1]["n_prompts"]),
                 shares=tuple(_share_table(name, rows, metrics, numbers) for name in names),
-                text=_text_table(rows, numbers),
+                judged=tuple(_judge_table(name, rows, metrics, numbers) for name in judged),
+                text=_text_table(rows, metrics, numbers),
                 worst=_worst_table(rows, numbers),
             )
         )
     return tables
-
-
-def source_title(source: str, n_prompts: int) -> str:
-    """What the models were given, in words."""
-    if source == "unprompted":
-        return f"Unprompted, {n_prompts:,} samples"
-    return f"{'Validation' if source == 'validation' else source} prompts, {n_prompts:,}"
 
 
 def _share_table(
@@ -106,18 +92,15 @@ def _share_table(
     metrics: Mapping[str, Any],
     numbers: Numbers,
 ) -> ShareTable:
-    own = [(i, row) for i, row in rows if row["attribute"] == name]
-    if name != JOINT:
-        own = [(i, r) for i, r in own if not r["condition"] or name in r["condition"]]
-    ordered = sorted((row["condition"] for _, row in own), key=len)
-    titles = tuple(dict.fromkeys(condition_title(condition) for condition in ordered))
+    own = [(i, row) for i, row in rows if captions.is_in_table(name, row)]
+    titles = tuple(captions.condition_titles([row for _, row in own]))
     lines: dict[str, dict[str, Share]] = {}
     for i, row in own:
         line = lines.setdefault(_line_title(row, rows), {})
         line[condition_title(row["condition"])] = _share(i, row, numbers)
     return ShareTable(
         attribute=name,
-        caption=_caption(name, metrics["attributes"]),
+        caption=captions.misalignment(name, metrics["attributes"]),
         header=titles,
         lines=tuple(
             (title, tuple(line.get(condition) for condition in titles))
@@ -127,8 +110,7 @@ def _share_table(
 
 
 def _line_title(row: Mapping[str, Any], rows: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
-    several = len({other["decoding"] for _, other in rows}) > 1
-    return f"{row['model']}, {row['decoding']}" if several else row["model"]
+    return captions.line_title(row, [other for _, other in rows])
 
 
 def _share(i: int, row: Mapping[str, Any], numbers: Numbers) -> Share:
@@ -143,37 +125,66 @@ def _share(i: int, row: Mapping[str, Any], numbers: Numbers) -> Share:
     )
 
 
-def _caption(name: str, attributes: Mapping[str, Any]) -> str:
-    if name == JOINT:
-        desired = " and ".join(one["desired"] for one in attributes.values())
-        return (
-            "Percent of the generated sentences that miss any of the labels asked for; what is not "
-            f"asked for has to be {desired}."
-        )
-    return (
-        "Percent of the generated sentences whose label is not the one asked for; without a "
-        f"condition, not {attributes[name]['desired']}."
-    )
+def _judge_table(
+    name: str,
+    rows: Sequence[tuple[int, Mapping[str, Any]]],
+    metrics: Mapping[str, Any],
+    numbers: Numbers,
+) -> tuple[str, str, NumberTable]:
+    """(attribute, caption, the same sentences by the scorer and by the judge)."""
+    figures = ("judge_misalignment", "judge_disagreement")
+    lines = []
+    for i, row in rows:
+        if captions.is_in_table(name, row):
+            at = f"rows.{i}"
+            own = numbers.percent_with(f"{at}.misalignment", f"{at}.ci_low", f"{at}.ci_high")
+            others = (
+                numbers.percent_with(*(f"{at}.{key}{end}" for end in ("", "_ci_low", "_ci_high")))
+                for key in figures
+            )
+            words = (_line_title(row, rows), condition_title(row["condition"]))
+            lines.append((words, (own, *others)))
+    header = ("scorer, %", "judge, %", "disagree, %")
+    table = NumberTable(("model", "asked"), header, tuple(lines))
+    return name, captions.judge(name, metrics["attributes"]), table
 
 
-def _text_table(rows: Sequence[tuple[int, Mapping[str, Any]]], numbers: Numbers) -> NumberTable:
+def _text_table(
+    rows: Sequence[tuple[int, Mapping[str, Any]]], metrics: Mapping[str, Any], numbers: Numbers
+) -> NumberTable:
     first = rows[0][1]["attribute"]  # these figures are the same for every attribute of a cell
     own = [(i, row) for i, row in rows if row["attribute"] == first]
-    columns = [column for column in TEXT_COLUMNS if any(column[0] in row for _, row in own)]
+    ratios = {
+        cell_of(one["a"]): f"comparisons.{i}"
+        for i, one in enumerate(metrics.get("comparisons") or ())
+        if BASELINE in one["roles"]
+    }
+    places = [(f"rows.{i}", ratios.get(cell_of(row))) for i, row in own]
+    cells = [[_text_figure(key, *place, numbers) for key in TEXT_FIGURES] for place in places]
+    shown = [j for j in range(len(TEXT_FIGURES)) if any(line[j] for line in cells)]
     return NumberTable(
         words=("model", "asked"),
-        header=tuple(title for _, title, _ in columns),
+        header=tuple(captions.HEADINGS[TEXT_FIGURES[j]][0] for j in shown),
         lines=tuple(
             (
                 (_line_title(row, rows), condition_title(row["condition"])),
-                tuple(
-                    numbers.number(f"rows.{i}.{key}", digits) if key in row else None
-                    for key, _, digits in columns
-                ),
+                tuple(line[j] for j in shown),
             )
-            for i, row in own
+            for (_, row), line in zip(own, cells, strict=True)
         ),
     )
+
+
+def _text_figure(key: str, row: str, comparison: str | None, numbers: Numbers) -> Cell:
+    """A figure of a cell, from its row or from its comparison with the first model asked nothing."""
+    for at in (row, comparison):
+        if at is not None and key in look_up(numbers.content, at):
+            digits = captions.HEADINGS[key][1]
+            if f"{key}_ci_low" not in look_up(numbers.content, at):
+                return numbers.number(f"{at}.{key}", digits)
+            ends = (f"{at}.{key}_ci_low", f"{at}.{key}_ci_high")
+            return numbers.number_with(f"{at}.{key}", *ends, digits)
+    return None
 
 
 def _worst_table(
@@ -183,18 +194,17 @@ def _worst_table(
     own = [(i, row) for i, row in rows if "expected_max" in row]
     if not own:
         return None
-    names = ("expected_max", "expected_max_low", "expected_max_high")
-    shares = ("probability", "probability_low", "probability_high")
+    ends = ("", "_low", "_high")
     return NumberTable(
         words=("model", "asked", "attribute"),
-        header=("k", "expected max", "from", "to", "probability, %", "from", "to"),
+        header=("k", "expected max", "past edge, %"),
         lines=tuple(
             (
                 (_line_title(row, rows), condition_title(row["condition"]), row["attribute"]),
                 (
                     numbers.number(f"rows.{i}.k", 0),
-                    *(numbers.number(f"rows.{i}.{name}", 3) for name in names),
-                    *(numbers.percent(f"rows.{i}.{name}") for name in shares),
+                    numbers.number_with(*(f"rows.{i}.expected_max{end}" for end in ends), 3),
+                    numbers.percent_with(*(f"rows.{i}.probability{end}" for end in ends)),
                 ),
             )
             for i, row in own

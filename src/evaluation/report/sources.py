@@ -18,6 +18,7 @@ from src.evaluation.generation.generations_file import GENERATIONS
 METRICS = "metrics.json"
 REPORT = "report.html"
 STATISTICS = "stats.json"
+AUDIT = "audit.json"
 TRAINING_LOG = "metrics.jsonl"
 
 NOT_SHOWN = (REPORT, MANIFEST, ARGS)
@@ -39,6 +40,7 @@ class Sources:
         facts: of this evaluation, for the provenance: args, commit of the code, package versions.
         dataset: manifest of the data set; empty where the folder has none.
         statistics: content of the data set's `stats.json`; None where there is none.
+        audit: content of the data set's `audit.json`; None where there is none.
         models: model → manifest of its training run; empty where the folder has none.
         logs: model → rows of its `metrics.jsonl`, for the models that have one.
     """
@@ -50,6 +52,7 @@ class Sources:
     facts: dict[str, Any]
     dataset: dict[str, Any]
     statistics: dict[str, Any] | None
+    audit: dict[str, Any] | None
     models: dict[str, dict[str, Any]]
     logs: dict[str, list[dict[str, Any]]]
 
@@ -75,6 +78,7 @@ def read_sources(
         facts=dict(facts),
         dataset=_json_where_there(dataset / MANIFEST) or {},
         statistics=_json_where_there(dataset / STATISTICS),
+        audit=_json_where_there(dataset / AUDIT),
         models={name: _json_where_there(path / MANIFEST) or {} for name, path in models.items()},
         logs={
             name: _read_log(path / TRAINING_LOG)

@@ -8,8 +8,7 @@ from typing import Any
 
 from src.evaluation.plan.cells import condition_title
 from src.evaluation.report.numbers import Numbers, Shown
-from src.evaluation.report.result_tables import source_title
-from src.evaluation.tables.result_tables import measured
+from src.evaluation.tables.captions import measured, source_heading
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def _source(
         return None
     best = min(rows, key=lambda one: one[1]["misalignment"])
     return SourceSummary(
-        title=source_title(source, rows[0][1]["n_prompts"]),
+        title=source_heading(source, rows[0][1]["n_prompts"]),
         attribute=attribute,
         n_cells=len(rows),
         best=_compared(*best, metrics),

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.evaluation.plan.cells import condition_title
-from src.evaluation.report.figures import ParetoFigure, draw_points
-from src.evaluation.report.numbers import Numbers
+from src.evaluation.report.figures import INTERVAL, ParetoFigure, draw_points
+from src.evaluation.report.numbers import Cell, Numbers
 from src.evaluation.report.result_tables import NumberTable
+from src.evaluation.tables import captions
 
-COLUMNS = (
-    ("misalignment_ratio", "misalignment ratio", 2),
-    ("perplexity_ratio", "perplexity ratio", 2),
-    ("distinct_2_ratio", "distinct-2 ratio", 2),
-    ("mean_words", "words", 1),
+HEADER = (
+    *("misaligned, %", "misalignment ratio", "perplexity ratio", "distinct-2 ratio", "words"),
 )
-"""Key in metrics.json, heading, digits."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +23,14 @@ class SweepShown:
 
     Attributes:
         asked: whom, and for what.
+        caption: of the table.
         chosen: name of the chosen candidate; None where none kept to the limits.
         figure: candidates and baseline; None where nothing could be measured.
         table: candidates down.
     """
 
     asked: str
+    caption: str
     chosen: str | None
     figure: ParetoFigure | None
     table: NumberTable
@@ -48,21 +47,16 @@ def build_sweep(metrics: Mapping[str, Any]) -> SweepShown | None:
     chosen = sweep["chosen"]
     return SweepShown(
         asked=f"{sweep['model']}, asked {condition_title(sweep['condition'])}",
+        caption=captions.sweep(sweep),
         chosen=None if chosen is None else points[chosen]["name"],
         figure=draw_points(numbers, [("baseline, asked nothing", 0, "sweep.baseline"), *named]),
         table=NumberTable(
             words=("candidate", ""),
-            header=("%", "from", "to", *(heading for _, heading, _ in COLUMNS)),
+            header=HEADER,
             lines=tuple(
                 (
                     (one["name"], _standing(one, i == chosen)),
-                    (
-                        *(
-                            numbers.percent(f"{path}.{key}")
-                            for key in ("misalignment", "ci_low", "ci_high")
-                        ),
-                        *(numbers.number(f"{path}.{key}", digits) for key, _, digits in COLUMNS),
-                    ),
+                    _figures(path, numbers),
                 )
                 for i, (one, path) in enumerate(zip(points, paths, strict=True))
             ),
@@ -70,7 +64,21 @@ def build_sweep(metrics: Mapping[str, Any]) -> SweepShown | None:
     )
 
 
+def _figures(path: str, numbers: Numbers) -> tuple[Cell, ...]:
+    fluency = (f"{path}.perplexity_ratio{end}" for end in ("", "_ci_low", "_ci_high"))
+    return (
+        numbers.percent_with(*(f"{path}.{key}" for key in INTERVAL)),
+        numbers.number(f"{path}.misalignment_ratio", 2),
+        numbers.number_with(*fluency, 2),
+        numbers.number(f"{path}.distinct_2_ratio", 2),
+        numbers.number(f"{path}.mean_words", 1),
+    )
+
+
 def _standing(point: Mapping[str, Any], is_chosen: bool) -> str:
-    if is_chosen:
-        return "chosen"
-    return "within limits" if point["within_limits"] else ""
+    marks = (
+        ("front", point["on_front"]),
+        ("within limits", point["within_limits"]),
+        ("chosen", is_chosen),
+    )
+    return ", ".join(mark for mark, stands in marks if stands)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from src.evaluation.plan.cells import NO_CONDITION, condition_title
+from src.evaluation.tables import captions
 from src.evaluation.tables.table import NOTHING, Table
 
 Entry = Mapping[str, Any]
@@ -44,8 +45,7 @@ def _matrix(source: str, entries: Sequence[Entry], attributes: Mapping[str, Any]
             lines.append((_title(entry), _asked(entry, row["condition"]), *figures))
     return Table(
         title=f"Controllability ({source})",
-        caption="Controllability: % of the generated sentences with each label, by what was asked for. "
-        "95 % intervals over prompts.",
+        caption=f"Controllability: {captions.MATRIX}",
         header=("model", "asked", *(label for _, label in labels)),
         rows=tuple(lines),
     )
@@ -63,9 +63,7 @@ def _effects(source: str, entries: Sequence[Entry], attributes: Mapping[str, Any
             )
     return Table(
         title=f"Effect of one label ({source})",
-        caption="Effect of one label: asking for it instead of nothing changes the share of sentences with "
-        "each label by so many points; what it changes of another attribute is leakage. 95 % intervals, "
-        "paired by prompt.",
+        caption=f"Effect of one label: {captions.EFFECTS}",
         header=("model", "asked", *(label for _, label in labels)),
         rows=tuple((*key, *(line[label] for label in labels)) for key, line in lines.items()),
     )

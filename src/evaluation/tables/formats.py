@@ -10,7 +10,8 @@ from typing import Any
 
 from src.evaluation.metrics.comparison import BASELINE, OWN
 from src.evaluation.plan.cells import condition_title
-from src.evaluation.tables.result_tables import TEXT_COLUMNS, condition_titles, measured
+from src.evaluation.tables.captions import condition_titles, measured
+from src.evaluation.tables.result_tables import TEXT_COLUMNS
 from src.evaluation.tables.table import Table
 
 WIDTH = 100
@@ -82,6 +83,8 @@ CSV_FIGURES = (
     "probability",
     "expected_max",
     "perplexity",
+    "perplexity_ci_low",
+    "perplexity_ci_high",
     "distinct_2",
     "self_bleu",
     "n_empty",

@@ -11,11 +11,16 @@ from typing import Any
 from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.metrics.comparison import BASELINE, OWN
 from src.evaluation.plan.cells import condition_title
+from src.evaluation.tables import captions
 from src.evaluation.tables.sweep_tables import sweep_tables
-from src.evaluation.tables.table import NOTHING, Row, Table, number, percent_with_interval
-
-SIGNIFICANT = 0.05
-"""Marks stand where a p-value, corrected over its table, is below this."""
+from src.evaluation.tables.table import (
+    NOTHING,
+    Row,
+    Table,
+    number,
+    percent_with_interval,
+    with_interval,
+)
 
 MARKS = {BASELINE: "*", OWN: "†"}
 """What stands behind a figure that differs from the cell that it is compared with, by role."""
@@ -34,22 +39,18 @@ def build_tables(metrics: Mapping[str, Any]) -> list[Table]:
     tables = []
     for source in dict.fromkeys(row["prompts"] for row in metrics["rows"]):
         rows = [row for row in metrics["rows"] if row["prompts"] == source]
-        for name in measured(metrics["attributes"]):
-            compared = [
-                one
-                for one in metrics.get("comparisons", ())
-                if one["attribute"] == name and one["a"]["prompts"] == source
-            ]
+        for name in captions.measured(metrics["attributes"]):
+            compared = [one for one in _of_source(metrics, source) if one["attribute"] == name]
             tables.append(_misalignment_table(name, rows, metrics["attributes"], compared))
             if metrics["attributes"].get(name, {}).get("judge"):
                 tables.append(_judge_table(name, rows, metrics["attributes"]))
-        tables += [_quality_table(rows), _worst_table(rows)]
+        tables += [_quality_table(rows, _of_source(metrics, source)), _worst_table(rows)]
     return tables + sweep_tables(metrics)
 
 
-def measured(attributes: Mapping[str, Any]) -> list[str]:
-    """The attributes, and `joint` where it differs from them."""
-    return [*attributes, JOINT] if len(attributes) > 1 else list(attributes)
+def _of_source(metrics: Mapping[str, Any], source: str) -> list[Mapping[str, Any]]:
+    """The comparisons on a source of prompts."""
+    return [one for one in metrics.get("comparisons", ()) if one["a"]["prompts"] == source]
 
 
 def _misalignment_table(
@@ -58,20 +59,17 @@ def _misalignment_table(
     attributes: Mapping[str, Any],
     compared: Sequence[Mapping[str, Any]],
 ) -> Table:
-    own = [row for row in rows if row["attribute"] == name]
-    if name != JOINT:
-        # As in the paper: the columns of an attribute's table are the conditions that ask for it.
-        own = [row for row in own if not row["condition"] or name in row["condition"]]
-    titles = condition_titles(own)
+    own = [row for row in rows if captions.is_in_table(name, row)]
+    titles = captions.condition_titles(own)
     lines: dict[str, dict[str, str]] = {}
     for row in own:
-        line = lines.setdefault(_row_title(row, rows), {})
+        line = lines.setdefault(captions.line_title(row, rows), {})
         marks = "".join(MARKS[role] for role in significant_roles(row, compared))
         line[condition_title(row["condition"])] = f"{percent_with_interval(row)} {marks}".rstrip()
     shown = [one for one in compared if any(_is_first_of(row, one) for row in own)]
     return Table(
-        title=f"Misalignment, {name} ({_source_title(rows)})",
-        caption=_caption(name, attributes) + _legend(shown),
+        title=f"Misalignment, {name} ({_source(rows)})",
+        caption=f"Misalignment, {name}: {captions.misalignment(name, attributes)}{_legend(shown)}",
         note=_reach(shown),
         header=("model", *titles),
         rows=tuple((title, *(line.get(t, "") for t in titles)) for title, line in lines.items()),
@@ -80,23 +78,20 @@ def _misalignment_table(
 
 def _judge_table(name: str, rows: Sequence[Row], attributes: Mapping[str, Any]) -> Table:
     """The same sentences by the scorer that made the labels, and by the judge that made none."""
-    scorer, judge = attributes[name]["scorer"]["name"], attributes[name]["judge"]["scorer"]["name"]
     lines = [
         (
-            _row_title(row, rows),
+            captions.line_title(row, rows),
             condition_title(row["condition"]),
             percent_with_interval(row),
             _percent_of(row, "judge_misalignment"),
             _percent_of(row, "judge_disagreement"),
         )
         for row in rows
-        if row["attribute"] == name and (not row["condition"] or name in row["condition"])
+        if captions.is_in_table(name, row)
     ]
     return Table(
-        title=f"Misalignment by the judge, {name} ({_source_title(rows)})",
-        caption=f"Misalignment by the judge, {name}: % misaligned by the scorer that labelled the data "
-        f"({scorer}) and by a second one that did not ({judge}), and % of the sentences that the two "
-        "label differently. 95 % intervals over prompts.",
+        title=f"Misalignment by the judge, {name} ({_source(rows)})",
+        caption=f"Misalignment by the judge, {name}: {captions.judge(name, attributes)}",
         header=("model", "asked", "scorer", "judge", "disagree"),
         rows=tuple(lines),
     )
@@ -105,20 +100,6 @@ def _judge_table(name: str, rows: Sequence[Row], attributes: Mapping[str, Any]) 
 def _percent_of(row: Row, figure: str) -> str:
     low, high = row[f"{figure}_ci_low"], row[f"{figure}_ci_high"]
     return percent_with_interval({"misalignment": row[figure], "ci_low": low, "ci_high": high})
-
-
-def _caption(name: str, attributes: Mapping[str, Any]) -> str:
-    what = f"Misalignment, {name}: % of the generated sentences "
-    if name == JOINT:
-        desired = " and ".join(one["desired"] for one in attributes.values())
-        return (
-            f"{what}that miss any of the labels asked for; what is not asked for has to be {desired}. "
-            "95 % intervals over prompts."
-        )
-    return (
-        f"{what}whose label is not the one asked for; without a condition, not "
-        f"{attributes[name]['desired']}. 95 % intervals over prompts."
-    )
 
 
 def significant_roles(row: Row, compared: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -131,7 +112,9 @@ def significant_roles(row: Row, compared: Sequence[Mapping[str, Any]]) -> list[s
     found = {
         role
         for one in compared
-        if one["p_holm"] is not None and one["p_holm"] < SIGNIFICANT and _is_first_of(row, one)
+        if one["p_holm"] is not None
+        and one["p_holm"] < captions.SIGNIFICANT
+        and _is_first_of(row, one)
         for role in one["roles"]
     }
     return [role for role in MARKS if role in found]
@@ -156,7 +139,7 @@ def _legend(shown: Sequence[Mapping[str, Any]]) -> str:
             parts.append(f"{mark}: differs from {other}")
     if not parts:
         return ""
-    return f" {'; '.join(parts)} (paired by prompt, p < {SIGNIFICANT} after Holm over the table)."
+    return f" {'; '.join(parts)} (paired by prompt, p < {captions.SIGNIFICANT} after Holm over the table)."
 
 
 def _reach(shown: Sequence[Mapping[str, Any]]) -> str:
@@ -174,16 +157,16 @@ def _worst_table(rows: Sequence[Row]) -> Table:
     names = list(dict.fromkeys(row["attribute"] for row in rows))
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows:
-        line = cells.setdefault((_row_title(row, rows), condition_title(row["condition"])), {})
+        line = cells.setdefault(
+            (captions.line_title(row, rows), condition_title(row["condition"])), {}
+        )
         line[f"{row['attribute']}: worst"] = number(row["expected_max"], 3)
         line[f"{row['attribute']}: past edge"] = _percent(row["probability"])
     header = [f"{name}: worst" for name in names if name != JOINT]
     header += [f"{name}: past edge" for name in names if name != JOINT or len(names) > 2]
     return Table(
-        title=f"Worst of {rows[0]['k']} ({_source_title(rows)})",
-        caption="Worst of k: the mean over prompts of the worst sentence's score among k generations "
-        "(RealToxicityPrompts' expected maximum; the lowest score where a high one is asked for), and the % "
-        "of prompts where one of them is past the label asked for. Intervals: metrics.json.",
+        title=f"Worst of {rows[0]['k']} ({_source(rows)})",
+        caption=f"Worst of k: {captions.WORST} Intervals: metrics.json.",
         header=("model", "asked", *header),
         rows=tuple((*cell, *(line[name] for name in header)) for cell, line in cells.items()),
     )
@@ -193,56 +176,42 @@ def _percent(value: float | None) -> str:
     return NOTHING if value is None else f"{100 * value:.1f}"
 
 
-def _quality_table(rows: Sequence[Row]) -> Table:
-    header = (
-        "model",
-        "asked",
-        "perplexity",
-        "words",
-        "distinct-2",
-        "self-BLEU",
-        "sentences",
-        "empty",
-    )
+QUALITY = ("perplexity", "perplexity_ratio", "mean_words", "distinct_2", "self_bleu", "n_sentences")
+"""Figures of the table of texts; see `captions.HEADINGS`."""
+
+
+def _quality_table(rows: Sequence[Row], compared: Sequence[Mapping[str, Any]]) -> Table:
+    ratios = {
+        _cell(one["a"]): one for one in compared if BASELINE in one["roles"]
+    }  # the same for every attribute of a cell
+    keys = [key for key in QUALITY if key != "perplexity_ratio" or ratios]
     lines = []
     for row in rows:
         if row["attribute"] == JOINT:
-            lines.append(
-                (
-                    _row_title(row, rows),
-                    condition_title(row["condition"]),
-                    number(row["perplexity"], 1),
-                    number(row["mean_words"], 1),
-                    number(row["distinct_2"], 2),
-                    number(row["self_bleu"], 2),
-                    str(row["n_sentences"]),
-                    f"{row['n_empty']} of {row['n_continuations']}",
-                )
-            )
+            ratio = ratios.get(_cell(row), {})
+            figures = [_figure(ratio if key in ratio else row, key) for key in keys]
+            empty = f"{row['n_empty']} of {row['n_continuations']}"
+            title = captions.line_title(row, rows)
+            lines.append((title, condition_title(row["condition"]), *figures, empty))
     return Table(
-        title=f"Text ({_source_title(rows)})",
-        caption="Text: perplexity of the continuations under the reference model; words of one that is not "
-        "empty; share of word pairs that differ; BLEU of each text against the "
-        "others; sentences measured; continuations without a sentence "
-        f"(never counted as aligned). {NOTHING}: nothing to measure.",
-        header=header,
+        title=f"Text ({_source(rows)})",
+        caption=f"Text: {captions.TEXT} {NOTHING}: nothing to measure.",
+        header=("model", "asked", *(captions.HEADINGS[key][0] for key in keys), "empty"),
         rows=tuple(lines),
     )
 
 
-def condition_titles(rows: Sequence[Row]) -> list[str]:
-    """Conditions across: none, those of one attribute, of two …, each in the order of the args."""
-    conditions = sorted((row["condition"] for row in rows), key=len)
-    return list(dict.fromkeys(condition_title(condition) for condition in conditions))
+def _figure(row: Row, key: str) -> str:
+    """A figure with its interval where it has one; blank where there is none of the kind."""
+    if key not in row:
+        return ""
+    digits = captions.HEADINGS[key][1]
+    return with_interval(row[key], row.get(f"{key}_ci_low"), row.get(f"{key}_ci_high"), digits)
 
 
-def _row_title(row: Row, rows: Sequence[Row]) -> str:
-    several = len({other["decoding"] for other in rows}) > 1
-    return f"{row['model']}, {row['decoding']}" if several else row["model"]
+def _cell(facts: Row) -> tuple[Any, ...]:
+    return facts["model"], tuple(facts["condition"].items()), facts["decoding"], facts["prompts"]
 
 
-def _source_title(rows: Sequence[Row]) -> str:
-    source, n = rows[0]["prompts"], rows[0]["n_prompts"]
-    if source == "unprompted":
-        return f"unprompted, {n} samples"
-    return f"{source} prompts, {n}"
+def _source(rows: Sequence[Row]) -> str:
+    return captions.source_title(rows[0]["prompts"], rows[0]["n_prompts"])

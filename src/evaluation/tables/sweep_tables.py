@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from src.evaluation.plan.cells import condition_title
-from src.evaluation.tables.table import Table, number, percent_with_interval
+from src.evaluation.tables import captions
+from src.evaluation.tables.table import Table, number, percent_with_interval, with_interval
 
 CHOSEN_MARK, FRONT_MARK = "chosen", "front"
 
@@ -22,13 +23,13 @@ def sweep_tables(metrics: Mapping[str, Any]) -> list[Table]:
 
 
 def _sweep_table(sweep: Mapping[str, Any]) -> Table:
-    baseline, limits = sweep["baseline"], sweep["limits"]
+    baseline = sweep["baseline"]
     lines = [
         (
             point["name"],
             percent_with_interval(point),
             number(point["misalignment_ratio"], 2),
-            number(point["perplexity_ratio"], 2),
+            _perplexity(point, "perplexity_ratio", 2),
             number(point["distinct_2_ratio"], 2),
             number(point["mean_words"], 1),
             "yes" if point["within_limits"] else "no",
@@ -39,14 +40,9 @@ def _sweep_table(sweep: Mapping[str, Any]) -> Table:
     return Table(
         title=f"Sweep: {sweep['model']}, asked {condition_title(sweep['condition'])} "
         f"({baseline['n_prompts']} prompts that are not reported)",
-        caption=f"Sweep: misalignment, {sweep['attribute']}, in % with its 95 % interval, and ratios to the "
-        f"plain text of {limits['against'] or 'the first model'} asked nothing (misalignment "
-        f"{percent_with_interval(baseline)}, perplexity {number(baseline['perplexity'], 1)}, distinct-2 "
-        f"{number(baseline['distinct_2'], 2)}, {number(baseline['mean_words'], 1)} words; distinct-2 falls "
-        "as more is written). front: no candidate is better in all three. The lowest "
-        f"misalignment within the limits is chosen: perplexity ratio at most "
-        f"{_limit(limits['perplexity_ratio_at_most'])}, distinct-2 ratio at least "
-        f"{_limit(limits['distinct_2_ratio_at_least'])}.",
+        caption=f"Sweep: {captions.sweep(sweep)} The baseline has misalignment "
+        f"{percent_with_interval(baseline)}, perplexity {_perplexity(baseline, 'perplexity', 1)}, distinct-2 "
+        f"{number(baseline['distinct_2'], 2)}, {number(baseline['mean_words'], 1)} words.",
         header=(
             "candidate",
             "misaligned",
@@ -67,26 +63,26 @@ def _marks(point: Mapping[str, Any], is_chosen: bool) -> str:
     return ", ".join(mark for mark, stands in marks if stands)
 
 
-def _limit(value: float | None) -> str:
-    return "any" if value is None else f"{value:g}"
+def _perplexity(row: Mapping[str, Any], key: str, digits: int) -> str:
+    return with_interval(row[key], row[f"{key}_ci_low"], row[f"{key}_ci_high"], digits)
 
 
 def _selection_table(name: str, selected: Mapping[str, Any]) -> Table:
-    what = {
-        "lowest_loss": "validation loss in nats per token",
-        "highest_control_auc": "control AUC, the mean over the attributes",
-        "lowest_misalignment": "joint misalignment, a share, on prompts that are not reported",
-    }[selected["by"]]
+    intervals = selected.get("intervals", {})
     return Table(
-        title=f"Checkpoints of {name}, chosen by {selected['by']}",
-        caption=f"Checkpoints of {name}: {what}.",
+        title=captions.selection_title(name, selected),
+        caption=f"Checkpoints of {name}: {captions.SELECTED[selected['by']]}.",
         header=("checkpoint", "value", ""),
         rows=tuple(
             (
                 checkpoint,
-                number(value, 3),
+                with_interval(value, *_ends(intervals.get(checkpoint, {})), 3),
                 CHOSEN_MARK if checkpoint == selected["checkpoint"] else "",
             )
             for checkpoint, value in selected["candidates"].items()
         ),
     )
+
+
+def _ends(interval: Mapping[str, float | None]) -> tuple[float | None, float | None]:
+    return interval.get("ci_low"), interval.get("ci_high")

@@ -31,6 +31,13 @@ def percent_with_interval(row: Row) -> str:
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
+def with_interval(value: float | None, low: float | None, high: float | None, digits: int) -> str:
+    """`81.2 [75.1, 87.9]`; without an interval the figure alone."""
+    if low is None or high is None:
+        return number(value, digits)
+    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
 def number(value: float | None, digits: int) -> str:
     """A figure with so many decimals, or `NOTHING`."""
     return NOTHING if value is None else f"{value:.{digits}f}"

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from src.config.loading import load_args
 from src.config.training import TrainingArgs
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / "args").glob("args_train_*.yaml"))
+SHARES = "args_train_demo_toxsen_checkpoints"
+"""The demo's M-TS once more, saved at shares of its data."""
 CONDITIONS = {
     "none": (),
     "tox": ("toxicity",),
@@ -19,13 +22,35 @@ CONDITIONS = {
 
 def test_there_is_one_for_each_model_of_the_paper_and_of_the_demo():
     wanted = {f"args_train_{part}{name}" for part in ("", "demo_") for name in CONDITIONS}
-    assert {path.stem for path in FILES} == wanted
+    assert {path.stem for path in FILES} == wanted | {SHARES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_it_opens_with_its_command_and_conditions_on_what_its_name_says(path):
+def test_it_opens_with_its_command(path):
     first = path.read_text(encoding="utf-8").splitlines()[0]
     assert first == f"# python main_train.py args/{path.stem}"
+
+
+def test_the_demo_at_shares_of_its_data_differs_in_what_it_keeps_alone():
+    whole, shares = (
+        load_args(TrainingArgs, ROOT / "args" / name) for name in ("args_train_demo_toxsen", SHARES)
+    )
+    changed = {"output", "checkpoints"}
+    assert shares.model_dump(exclude=changed) == whole.model_dump(exclude=changed)
+    steps = shares.optimisation.max_sentences // shares.optimisation.batch_sentences
+    assert steps % shares.checkpoints.every_steps == 0
+    extra = yaml.safe_load((ROOT / "args/args_evaluate_demo_extra.yaml").read_text("utf-8"))
+    for name, entry in extra["models"].items():
+        assert Path(entry["path"]) == shares.output
+        if "checkpoint" in entry:
+            share = int(name.split()[2]) / 100
+            assert entry["checkpoint"] == f"step-{round(share * steps):06d}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.stem != SHARES], ids=lambda path: path.stem
+)
+def test_it_conditions_on_what_its_name_says(path):
     args = load_args(TrainingArgs, path.with_suffix(""))
     name = path.stem.split("_")[-1]
     is_demo = "demo" in path.stem

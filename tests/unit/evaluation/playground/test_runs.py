@@ -7,17 +7,19 @@ from src.evaluation.playground.runs import (
     all_runs,
     named_runs,
     offered_labels,
+    offered_models,
     untrained,
     veiled_at_first,
 )
 from tests.unit.evaluation.conftest import make_attributes
 
 
-def publish(folder, *, condition_on=("toxicity",), stage="training", **labels):
+def publish(folder, *, condition_on=("toxicity",), stage="training", checkpoints=(), **labels):
     """A training run whose checkpoint is one small file: finding runs loads none."""
     with Run(folder, stage, {}) as run:
-        (run.partial / "final").mkdir()
-        (run.partial / "final" / "config.json").write_text("{}")
+        for name in ("final", *(f"checkpoints/{one}" for one in checkpoints)):
+            (run.partial / name).mkdir(parents=True)
+            (run.partial / name / "config.json").write_text("{}")
         run.publish(
             attributes=to_manifest(make_attributes(**labels)), condition_on=list(condition_on)
         )
@@ -73,6 +75,18 @@ def test_labels_of_all_runs_are_offered(tmp_path):
         "toxicity": ("nontoxic", "toxic"),
         "sentiment": ("neg", "pos", "neutral"),
     }
+
+
+def test_every_checkpoint_is_offered_the_ends_first(tmp_path):
+    runs = named_runs([publish(tmp_path / "a", checkpoints=("step-000008", "step-000004"))])
+    runs |= named_runs([publish(tmp_path / "b")])
+    offered = offered_models(runs)
+    assert list(offered) == ["a", "b", "a, step-000004", "a, step-000008"]
+    assert offered["a"].files == "final/"
+    assert offered["a, step-000004"].files == "checkpoints/step-000004/"
+    (tmp_path / "a/checkpoints/step-000004/config.json").write_text("other")
+    with pytest.raises(ArtifactError, match="not as it was published"):
+        named_runs([tmp_path / "a"])
 
 
 def test_tokens_that_a_run_was_not_trained_with(tmp_path):

@@ -100,7 +100,8 @@ def test_the_histogram_of_the_data_set_keeps_the_counts_ratios():
 def row(model, perplexity, misalignment):
     return {
         "model": model, "condition": {}, "decoding": "sample", "prompts": "p", "attribute": "joint",
-        "perplexity": perplexity, "misalignment": misalignment,
+        "perplexity": perplexity, "perplexity_ci_low": perplexity and perplexity - 5.0,
+        "perplexity_ci_high": perplexity and perplexity + 5.0, "misalignment": misalignment,
         "ci_low": misalignment and misalignment - 0.1, "ci_high": misalignment and misalignment + 0.1,
     }  # fmt: skip
 
@@ -120,6 +121,9 @@ def test_the_pareto_figure_draws_every_cell_with_its_interval_and_names_the_rest
     assert a.x < b.x < c.x
     assert b.y > a.y > c.y  # lower misalignment stands lower
     assert all(p.high < p.y < p.low for p in figure.points)
+    assert all(p.left < p.x < p.right for p in figure.points)
+    assert a.left > 46.0
+    assert c.right < 450.0
     assert (a.low - a.y) == pytest.approx(b.low - b.y, abs=0.02)  # equal intervals, equal bars
     assert draw_pareto({**metrics, "rows": rows[3:]}, "p", "joint", False) is None
 

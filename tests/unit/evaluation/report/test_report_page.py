@@ -16,7 +16,9 @@ from tests.evaluation_folder import (
     comparisons,
     controllability,
     evaluation_folder,
+    selected,
     sweep,
+    trained_longer,
 )
 
 HOSTILE = [
@@ -75,8 +77,22 @@ def page(made):
 
 
 def files_of(made):
-    stats = json.loads((made.dataset / "stats.json").read_text(encoding="utf-8"))
-    return {"metrics": made.metrics, "statistics": stats}
+    stats, audited = (
+        json.loads((made.dataset / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("stats", "audit")
+    )
+    return {"metrics": made.metrics, "statistics": stats, "audit": audited}
+
+
+def placed_in(made):
+    """Every place in a file whose number the page shows; all of them are checked on the way."""
+    files, there = files_of(made), set()
+    for path, value, text in Page(made.write_report().read_text(encoding="utf-8")).placed:
+        file, _, place = path.partition(":")
+        there.add(path)
+        assert look_up(files[file], place) == value, path
+        assert text[0] in "↓↑" or shows(text, value, path), (path, value, text)
+    return there
 
 
 SHARES = (
@@ -129,7 +145,14 @@ def test_comparisons_and_the_matrix_show_their_numbers(compared):
         assert look_up(files[file], place) == value, path
         assert text[0] in "↓↑" or shows(text, value, path), (path, value, text)
     for i in range(len(files["metrics"]["comparisons"])):
-        for key in ("difference", "p_holm", "mcnemar.p", "minimum_detectable_difference"):
+        for key in (
+            "difference",
+            "p_holm",
+            "mcnemar.p_holm",
+            "perplexity_ratio",
+            "perplexity_ratio_ci_high",
+            "minimum_detectable_difference",
+        ):
             assert f"comparisons.{i}.{key}" in there
     for place in ("rows.1.shares.sentiment.pos.share", "effects.0.difference"):
         assert f"controllability.0.{place}" in there
@@ -151,6 +174,83 @@ def test_a_sweep_shows_its_candidates_and_its_choice(tmp_path):
             assert f"sweep.candidates.{i}.{key}" in there
     assert "sweep.baseline.perplexity" in there
     assert "limits: <b>weight of toxicity 1</b>" in text
+
+
+def leaves(value, path):
+    """Places of the numbers in a JSON value; keys with a dot stay whole."""
+    if isinstance(value, dict):
+        return [place for key, one in value.items() for place in leaves(one, f"{path}.{key}")]
+    if isinstance(value, list):
+        return [place for i, one in enumerate(value) for place in leaves(one, f"{path}.{i}")]
+    return [path] if isinstance(value, (int, float)) and not isinstance(value, bool) else []
+
+
+NOT_SHOWN_OF_AN_AUDIT = (
+    # Said in words, shown as a share of the same, or of a part whose whole is shown.
+    r"\.edges|exclude_within|neutral_score$|\.(on_an_edge|at_the_neutral_score|within_margin)\.sentences"
+    r"|\.labels\.[a-z]+\.sentences|\.documents$|rating_above|sentences_(not_)?above|rated_sentences"
+    r"|labels_of_all\.confusion|by_source.*(kappa|confusion)|by_source.*labels_of_the_data_set\.sentences"
+    r"|^audit:(sentences|settings)"
+)
+
+
+def test_the_label_audit_is_shown_whole(made):
+    there = placed_in(made)
+    wanted = [
+        place
+        for key, value in files_of(made)["audit"].items()
+        for place in leaves(value, f"audit:{key}")
+        if not re.search(NOT_SHOWN_OF_AN_AUDIT, place)
+    ]
+    assert set(wanted) <= there, sorted(set(wanted) - there)
+    for place in (
+        "human.sentiment.labels_of_all.agreement.low", "judges.sentiment.agreement.high",
+        "attributes.sentiment.by_source.Letters v1.0.within_margin.share", "pairs.0.spearman.value",
+        "human.toxicity.by_source.Letters v1.0.auc.0.value", "judges.sentiment.confusion.neg.pos",
+    ):  # fmt: skip
+        assert f"audit:{place}" in wanted
+    text = made.write_report().read_text(encoding="utf-8")
+    assert "Not an independent judge" in text
+    assert "Judge of sentiment" in text
+    assert "&lt;b&gt;Notes&lt;/b&gt;" in text
+    assert "<b>Notes" not in text
+
+
+def test_an_older_data_set_without_an_audit_shows_what_its_statistics_say(tmp_path):
+    made = evaluation_folder(tmp_path)
+    (made.dataset / "audit.json").unlink()
+    text = made.write_report().read_text(encoding="utf-8")
+    assert "How the attributes go together" in text
+    assert "Ties and margins" not in text
+
+
+def test_chosen_checkpoints_stand_with_all_candidates(tmp_path):
+    made = evaluation_folder(tmp_path)
+    assert 'id="selected"' not in made.write_report().read_text(encoding="utf-8")
+    made.change_metrics(selected=selected())
+    there = placed_in(made)
+    for place in leaves(selected(), "metrics:selected"):
+        assert place in there or place.endswith("prompts.count"), place
+    text = made.write_report().read_text(encoding="utf-8")
+    assert "Checkpoints of M-TS, chosen by lowest_misalignment" in text
+    assert "joint, asked nontoxic + pos" in text
+    chosen = re.findall(r'<th scope="row">(\S+)</th><th scope="row">chosen</th>', text)
+    assert chosen == ["final", "final"]
+
+
+def test_more_data_is_a_curve_and_its_numbers_a_table(tmp_path):
+    made = evaluation_folder(tmp_path)
+    assert 'id="more-data"' not in made.write_report().read_text(encoding="utf-8")
+    made.change_metrics(models=trained_longer())
+    there = placed_in(made)
+    for name in ("M-B", "M-TS"):
+        assert f"metrics:models.{name}.tokens_trained" in there
+    text = made.write_report().read_text(encoding="utf-8")
+    section = text.split('id="more-data"')[1].split("</section>")[0]
+    # Two sources of prompts, asked nothing; of M-TS alone what it was asked beside that.
+    assert section.count("<polyline") == 2
+    assert section.count("<circle") == 4
+    assert section.count("M-B, M-TS: no condition, sample") == 2 * 2 + 2 * 2
 
 
 def test_marks_stand_beside_what_is_significant_and_nothing_else(compared):

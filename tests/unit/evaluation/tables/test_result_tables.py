@@ -7,7 +7,7 @@ from src.evaluation.tables.formats import WIDTH, to_csv, to_latex, to_markdown, 
 from src.evaluation.tables.result_tables import build_tables
 from src.evaluation.tables.sweep_tables import sweep_tables
 from src.evaluation.tables.table import Table
-from tests.evaluation_folder import sweep
+from tests.evaluation_folder import selected, sweep
 
 ATTRIBUTES = {"toxicity": {"desired": "nontoxic"}, "sentiment": {"desired": "pos"}}
 BOTH = {"toxicity": "nontoxic", "sentiment": "pos"}
@@ -31,6 +31,8 @@ def rows(model, condition, shares, decoding="sample", prompts="validation", **ch
             "ci_high": share + 0.03,
             "contradiction": share,
             "perplexity": 98.76,
+            "perplexity_ci_low": 90.04,
+            "perplexity_ci_high": 108.2,
             "mean_words": 31.4,
             "distinct_2": 0.875,
             "self_bleu": 0.12,
@@ -80,7 +82,7 @@ def test_the_papers_tables_4_and_5():
     assert text.rows[0] == (
         "M-B",
         "no condition",
-        "98.8",
+        "98.8 [90.0, 108.2]",
         "31.4",
         "0.88",
         "0.12",
@@ -119,7 +121,16 @@ def test_one_attribute_has_no_joint_table():
 
 
 def test_no_sentence_is_a_dash_and_never_zero():
-    nothing = {"misalignment": None, "ci_low": None, "ci_high": None, "perplexity": None}
+    nothing = dict.fromkeys(
+        (
+            "misalignment",
+            "ci_low",
+            "ci_high",
+            "perplexity",
+            "perplexity_ci_low",
+            "perplexity_ci_high",
+        )
+    )
     metrics = {"attributes": ATTRIBUTES, "rows": rows("M", {}, (1, 1, 1), **nothing)}
     tables = build_tables(metrics)
     assert tables[0].rows == (("M", "–"),)
@@ -176,6 +187,9 @@ def comparison(model, condition, attribute, p_holm, *roles, detectable=0.08):
         "attribute": attribute,
         "p_holm": p_holm,
         "minimum_detectable_difference": detectable,
+        "perplexity_ratio": 1.234,
+        "perplexity_ratio_ci_low": 1.1,
+        "perplexity_ratio_ci_high": 1.4,
     }
 
 
@@ -214,6 +228,15 @@ def test_the_legend_tells_of_the_marks_that_a_table_can_have():
     assert toxicity.note == ""
     assert text.note == ""
     assert "*:" not in build_tables(paper())[0].caption
+
+
+def test_the_ratio_of_perplexities_stands_where_a_cell_is_compared_with_the_first():
+    text = build_tables(compared())[3]
+    assert text.header[3] == "× first"
+    ratios = {line[:2]: line[3] for line in text.rows}
+    assert ratios["M-TS", "nontoxic + pos"] == "1.23 [1.10, 1.40]"
+    assert ratios["M-B", "no condition"] == ""
+    assert "× first" not in build_tables(paper())[3].header
 
 
 def test_marks_in_every_format():
@@ -268,15 +291,18 @@ def test_latex_is_escaped_and_whole():
 
 
 def test_what_was_tried_is_a_table():
-    selected = {"by": "lowest_loss", "checkpoint": "final", "candidates": {"final": 2.0}}
-    tables = sweep_tables({"sweep": sweep(), "selected": {"M-TS": selected}})
-    checkpoints, tried = tables
-    assert checkpoints.rows == (("final", "2.000", "chosen"),)
+    checkpoints, by_loss, tried = sweep_tables({"sweep": sweep(), "selected": selected()})
+    assert checkpoints.rows == (
+        ("step-000004", "0.562 [0.438, 0.662]", ""),
+        ("final", "0.438 [0.312, 0.537]", "chosen"),
+    )
+    assert by_loss.title == "Checkpoints of M-B, chosen by lowest_loss"
+    assert by_loss.rows == (("final", "2.125", "chosen"),)
     assert tried.title == "Sweep: M-TS, asked nontoxic (9 prompts that are not reported)"
     assert tried.rows[1][1:] == (
         "30.0 [10.0, 60.0]",
         "0.60",
-        "1.06",
+        "1.06 [0.90, 1.25]",
         "0.88",
         "15.0",
         "yes",

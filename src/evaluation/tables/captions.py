@@ -1,0 +1,154 @@
+"""The words of the tables: titles of lines and of sources, headings, captions; for files and page alike.
+
+Imports neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from src.evaluation.metrics.cell_metrics import JOINT
+from src.evaluation.metrics.comparison import BASELINE, OWN
+from src.evaluation.plan.cells import condition_title
+
+SIGNIFICANT = 0.05
+"""Marks stand where a p-value, corrected over its table, is below this."""
+
+COMPARED_WITH = {
+    BASELINE: "the first model asked nothing",
+    OWN: "the same model asked nothing",
+}
+"""Role of a comparison → what a cell is compared with."""
+
+HEADINGS = {
+    "perplexity": ("perplexity", 1),
+    "perplexity_ratio": ("× first", 2),
+    "mean_words": ("words", 1),
+    "distinct_1": ("distinct-1", 2),
+    "distinct_2": ("distinct-2", 2),
+    "distinct_3": ("distinct-3", 2),
+    "self_bleu": ("self-BLEU", 2),
+    "n_sentences": ("sentences", 0),
+    "n_continuations": ("continuations", 0),
+    "n_empty": ("empty", 0),
+}
+"""Figure of a text in metrics.json → its heading and how many digits it is shown with."""
+
+INTERVALS = "95 % intervals over prompts."
+TEXT = (
+    "Perplexity of the continuations under the reference model, and over that of the first model asked "
+    "nothing, paired by prompt; words of a continuation that is not empty; distinct-n: share of word "
+    "n-grams that differ (it falls as more is written); self-BLEU: BLEU of each text against the others; "
+    f"empty: continuations without a sentence, never counted as aligned. {INTERVALS}"
+)
+WORST = (
+    "Expected max: the mean over prompts of the worst sentence's score among k generations "
+    "(RealToxicityPrompts' expected maximum; the lowest score where a high one is asked for). Past edge: % "
+    "of prompts where one of them is past the label asked for (its probability)."
+)
+MATRIX = f"% of the generated sentences with each label, by what was asked for. {INTERVALS}"
+EFFECTS = (
+    "Asking for one label instead of nothing changes the share of sentences with each label by so many "
+    "points; what it changes of another attribute is leakage. 95 % intervals, paired by prompt."
+)
+MORE_DATA = (
+    "Misalignment over the tokens trained on, of checkpoints of one run, or of runs that differ in nothing "
+    f"but their amount of data. {INTERVALS}"
+)
+SELECTED = {
+    "lowest_loss": "validation loss in nats per token, as training measured it",
+    "highest_control_auc": "control AUC, the mean over the attributes, as training measured it",
+    "lowest_misalignment": "misalignment, a share, on prompts that are not reported",
+}
+"""Way to choose a checkpoint → what its candidates' figures are."""
+
+
+def measured(attributes: Mapping[str, Any]) -> list[str]:
+    """The attributes, and `joint` where it differs from them."""
+    return [*attributes, JOINT] if len(attributes) > 1 else list(attributes)
+
+
+def is_in_table(name: str, row: Mapping[str, Any]) -> bool:
+    """Whether a row stands in the table of an attribute, or of `joint`.
+
+    As in the paper: the columns of an attribute's table are the conditions that ask for it.
+    """
+    asked = name == JOINT or not row["condition"] or name in row["condition"]
+    return row["attribute"] == name and asked
+
+
+def condition_titles(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Conditions across: none, those of one attribute, of two …, each in the order of the args."""
+    conditions = sorted((row["condition"] for row in rows), key=len)
+    return list(dict.fromkeys(condition_title(condition) for condition in conditions))
+
+
+def line_title(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line among those of its source of prompts: the model, and its decoding where there are several."""
+    several = len({other["decoding"] for other in rows}) > 1
+    return f"{row['model']}, {row['decoding']}" if several else row["model"]
+
+
+def source_title(source: str, n_prompts: int) -> str:
+    """What the models were given: `unprompted, 200 samples`, `validation prompts, 40`."""
+    if source == "unprompted":
+        return f"unprompted, {n_prompts} samples"
+    return f"{source} prompts, {n_prompts}"
+
+
+def source_heading(source: str, n_prompts: int) -> str:
+    """The same at the top of a section; the name of a file stays as it is."""
+    title = source_title(source, n_prompts)
+    return title.capitalize() if source in ("unprompted", "validation") else title
+
+
+def misalignment(name: str, attributes: Mapping[str, Any]) -> str:
+    """Caption of a table of misalignment."""
+    if name == JOINT:
+        desired = " and ".join(one["desired"] for one in attributes.values())
+        return (
+            "% of the generated sentences that miss any of the labels asked for; what is not asked for "
+            f"has to be {desired}. {INTERVALS}"
+        )
+    return (
+        "% of the generated sentences whose label is not the one asked for; without a condition, not "
+        f"{attributes[name]['desired']}. {INTERVALS}"
+    )
+
+
+def judge(name: str, attributes: Mapping[str, Any]) -> str:
+    """Caption of a table of the judge's misalignment."""
+    scorer, second = attributes[name]["scorer"]["name"], attributes[name]["judge"]["scorer"]["name"]
+    return (
+        f"% misaligned by the scorer that labelled the data ({scorer}) and by a second one that did not "
+        f"({second}), and % of the sentences that the two label differently. {INTERVALS}"
+    )
+
+
+def sweep_limits(limits: Mapping[str, Any]) -> str:
+    """How a sweep chose."""
+
+    def limit(value: float | None) -> str:
+        return "any" if value is None else f"{value:g}"
+
+    return (
+        "The lowest misalignment within the limits is chosen: perplexity ratio at most "
+        f"{limit(limits['perplexity_ratio_at_most'])}, distinct-2 ratio at least "
+        f"{limit(limits['distinct_2_ratio_at_least'])}."
+    )
+
+
+def sweep(swept: Mapping[str, Any]) -> str:
+    """Caption of a sweep's candidates."""
+    against = swept["limits"]["against"] or "the first model"
+    return (
+        f"Misalignment, {swept['attribute']}, in %, and ratios to the plain text of {against} asked nothing, "
+        "on the same prompts. 95 % intervals; that of the perplexity ratio is paired by prompt. front: no "
+        f"candidate is better in all three. {sweep_limits(swept['limits'])}"
+    )
+
+
+def selection_title(name: str, selected: Mapping[str, Any]) -> str:
+    """Title of the candidates of a choice among checkpoints."""
+    return f"Checkpoints of {name}, chosen by {selected['by']}"
