@@ -62,7 +62,7 @@ def test_sides_take_turns_in_processes_of_their_own(tmp_path):
 
 
 def test_a_side_that_fails_is_an_error_with_its_traceback():
-    with pytest.raises(ProjectError, match="(?s)the work failed.*ValueError: the work went wrong"):
+    with pytest.raises(ProjectError, match=r"(?s)the work failed.*ValueError: the work went wrong"):
         interleave([Side("the work", f"{SIDES}:fails")], 1)
 
 
