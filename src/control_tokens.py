@@ -184,7 +184,16 @@ def text_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[l
 
 def sentence_length(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[int]:
     """Tokens of each text with its end-of-text token, without start and control tokens."""
-    return [len(ids) + 1 for ids in text_ids(tokenizer, texts)]
+    inner = getattr(tokenizer, "backend_tokenizer", None)
+    if inner is None:
+        return [len(ids) + 1 for ids in text_ids(tokenizer, texts)]
+    # What `text_ids` does, without copying ids to Python and without places in the text. transformers
+    # sets all three anew at each of its own calls.
+    inner.encode_special_tokens = True
+    inner.no_truncation()
+    inner.no_padding()
+    found = inner.encode_batch_fast(list(texts), add_special_tokens=False)
+    return [len(encoding) + 1 for encoding in found]
 
 
 def encode_sentence(

@@ -9,7 +9,7 @@ import numpy as np
 # What is left out lies farther from an edge than this many standard errors of the rough scores. Where
 # rounding errors are normal, 1 in 10,000 of the labels that they flip without this remain.
 STANDARD_ERRORS = 2.5
-FIRST_SHARE, FIRST_AT_LEAST = 0.02, 8
+FIRST_SHARE, FIRST_AT_LEAST = 0.02, 16
 
 
 def settle_near(
@@ -20,8 +20,9 @@ def settle_near(
 ) -> np.ndarray:
     """Replace the scores near each edge by exact ones.
 
-    The nearest fiftieth (at least 8) is computed exactly first. How far these scores move says how
-    far rounding reaches there; then come all others within `STANDARD_ERRORS` times that distance.
+    The nearest fiftieth (at least 16) is computed exactly first. How far these scores move, on average and
+    around it, says where an exact score at the edge would be found among the rough ones; then come all
+    others within `STANDARD_ERRORS` of there.
 
     Args:
         scores: float64 [texts], computed roughly.
@@ -46,6 +47,7 @@ def settle_near(
         nearest = np.argsort(distances, kind="stable")
         first = nearest[: max(FIRST_AT_LEAST, round(FIRST_SHARE * len(scores)))]
         settle(first)
-        error = np.sqrt(np.mean((settled[first] - rough[first]) ** 2))
-        settle(nearest[distances[nearest] <= STANDARD_ERRORS * error])
+        errors = rough[first] - settled[first]
+        reach = STANDARD_ERRORS * errors.std(ddof=min(1, len(errors) - 1))
+        settle(np.flatnonzero(np.abs(rough - errors.mean() - edge) <= reach))
     return settled

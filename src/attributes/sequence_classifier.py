@@ -152,18 +152,35 @@ def _first_position(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[tor
 
 
 def _with_rounded_matrices(model: PreTrainedModel) -> PreTrainedModel:
-    """A copy whose linear layers are in bf16 and which shares all else.
+    """A copy whose linear layers are in bf16 but for the classifier's own, and which shares all else.
 
-    autocast alone would round the weights anew at each use.
+    autocast alone would round the weights anew at each use, and the outputs too: an output of -6.9 (a
+    probability of 0.001) would become one of the multiples of 0.03.
     """
     rounded = {
         id(parameter): nn.Parameter(parameter.detach().bfloat16(), requires_grad=False)
-        for module in model.modules()
+        for module in model.base_model.modules()
         if isinstance(module, nn.Linear)
         for parameter in module.parameters(recurse=False)
     }
     shared = {id(one): one for one in (*model.parameters(), *model.buffers())}
-    return copy.deepcopy(model, shared | rounded)
+    made = copy.deepcopy(model, shared | rounded)
+    for name, child in made.named_children():
+        if child is not made.base_model:
+            setattr(made, name, _InFp32(child))
+    return made
+
+
+class _InFp32(nn.Module):
+    """A module computed in fp32, also where autocast is on."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(states.device.type, enabled=False):
+            return self.inner(states.float())
 
 
 def _vocabulary_sha256(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -64,6 +64,16 @@ def test_a_sentence_is_start_condition_text_end(tokenizer, attributes):
     assert ct.sentence_length(tokenizer, ["The teacher read the report."]) == [len(text) + 1]
 
 
+def test_a_length_is_that_of_the_ids_whatever_was_encoded_before(tokenizer):
+    texts = ["", "Hi.", END_OF_TEXT, "a <|pos|> b", "Élan, naïve — 😀\n", "word " * 300]
+    tokenizer(["one", "a longer one"], padding=True, truncation=True, max_length=4)
+    lengths = ct.sentence_length(tokenizer, texts)
+    assert lengths == [len(ids) + 1 for ids in ct.text_ids(tokenizer, texts)]
+    assert lengths[0] == 1 < lengths[2]
+    assert max(lengths) > 128
+    assert ct.sentence_length(tokenizer, []) == []
+
+
 def test_the_rendered_text_and_the_encoded_sentence_are_the_same_tokens(tokenizer, attributes):
     labels = {"toxicity": "toxic", "sentiment": "neg"}
     text = "my neighbour closed the door."

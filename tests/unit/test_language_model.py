@@ -5,6 +5,8 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+from transformers.activations import NewGELUActivation
 
 from src.errors import UserError
 from src.language_model import (
@@ -100,3 +102,12 @@ def test_gpt2_without_a_tied_head_keeps_both_tables(tmp_path):
     folder = tiny_gpt2(tmp_path / "untied", tied=False)
     model = load_language_model(str(folder), device=CPU)
     assert model.lm_head.weight.data_ptr() != model.transformer.wte.weight.data_ptr()
+
+
+def test_gpt2s_activation_in_one_step_is_the_same_function(tmp_path):
+    plain = AutoModelForCausalLM.from_pretrained(tiny_gpt2(tmp_path / "m")).eval()
+    ours = load_language_model(str(tmp_path / "m"), device=CPU)
+    ids = torch.arange(40).reshape(2, 20)
+    assert not any(isinstance(one, NewGELUActivation) for one in ours.modules())
+    torch.testing.assert_close(ours(ids).logits, plain(ids).logits, rtol=1e-4, atol=1e-5)
+    assert ours.config.activation_function == plain.config.activation_function == "gelu_new"

@@ -69,6 +69,21 @@ def test_bf16_is_near_and_says_so(tiny: tuple, predicted: dict) -> None:
     assert one.fingerprint()["options"] != scorer(tiny).fingerprint()["options"]
 
 
+def test_bf16_rounds_no_output_and_scores_near_an_edge_are_exact(tiny: tuple) -> None:
+    exact = scorer(tiny).score(TEXTS)
+    edge = float(sorted(exact)[30])
+    rough = scorer(tiny, precision="bf16").score(TEXTS)
+    logits = torch.logit(torch.tensor(rough))
+    assert not torch.equal(logits, logits.bfloat16().double())
+    settled = scorer(tiny, precision="bf16", exact_near=[edge]).score(TEXTS)
+    near = abs(rough - edge).argsort()[:16]
+    assert settled[near] == pytest.approx(exact[near], abs=1e-6)
+    assert rough[near] != pytest.approx(exact[near], abs=1e-6)
+    assert [s > edge + 1e-6 for s in settled] == [s > edge + 1e-6 for s in exact]
+    # Exact from the start: nothing is left to compute again.
+    assert scorer(tiny, exact_near=[edge]).score(TEXTS).tolist() == exact.tolist()
+
+
 def test_the_fingerprint_follows_the_weights_not_the_device(tiny: tuple, tmp_path: Path) -> None:
     found = scorer(tiny).fingerprint()
     assert scorer(tiny, batch_size=3, device="auto").fingerprint() == found

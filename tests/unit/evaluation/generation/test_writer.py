@@ -1,9 +1,11 @@
 import itertools
 import json
 import shutil
+from collections import Counter
 
 import pytest
 import torch
+from scipy.stats import chi2_contingency
 from transformers import AutoModelForCausalLM, LogitsProcessorList, TopPLogitsWarper
 
 from src.artifacts import read_manifest
@@ -56,6 +58,9 @@ def by_hand(model, attributes, prompt, sample, condition, decoding, placement="a
         (weight, {**condition, name: attributes[name].opposite(condition[name])})
         for name, weight in decoding.contrast_weights.items()
     ]
+    if decoding.contrast_flip == "together":
+        every = {name: attributes[name].opposite(label) for name, label in condition.items()}
+        flipped = [(flipped[0][0], every)]
     numbers = uniforms(1, "validation", [(prompt.id, sample)], decoding.max_length)[0]
     written = []
     for number in numbers:
@@ -98,6 +103,65 @@ def test_a_batch_writes_what_one_writes_by_hand(model, attributes, exact, weight
         expected = by_hand(model, attributes, prompt, one.sample, BOTH, decoding, placement)
         assert one.text == expected
         assert one.prompt == prompt.text
+
+
+def test_labels_flipped_together_are_one_variant(model, attributes, exact, monkeypatch):
+    contrast = {
+        "contrast_weights": {"toxicity": 2.0, "sentiment": 2.0},
+        "contrast_flip": "together",
+    }
+    decoding, writer, rows = DECODING.model_copy(update=contrast), writer_of(model), []
+    real = writer.model.generate
+    monkeypatch.setattr(
+        writer.model, "generate", lambda **a: rows.append(len(a["input_ids"])) or real(**a)
+    )
+    written = writer.write(task(batch_size=10), BOTH, decoding, "")
+    assert rows[0] == 2 * 10
+    for one in written[::4]:
+        prompt = next(p for p in PROMPTS if p.id == one.prompt_id)
+        assert one.text == by_hand(model, attributes, prompt, one.sample, BOTH, decoding)
+
+
+def test_weights_that_differ_cannot_be_flipped_together():
+    same = {"contrast_weights": {"toxicity": 2.0, "sentiment": 2.0, "formality": 0.0}}
+    assert DecodingArgs(**same, contrast_flip="together").contrast_flip == "together"
+    with pytest.raises(ValueError, match="together has one flipped variant and so one weight"):
+        DecodingArgs(contrast_weights={"toxicity": 2.0, "sentiment": 1.0}, contrast_flip="together")
+
+
+@pytest.mark.parametrize("top_p", [0.7, 0.9])
+def test_samples_are_distributed_as_those_of_generate_itself(model, exact, top_p):
+    """Pairs of first tokens, 2,000 of ours against 2,000 of `generate(do_sample=True)`."""
+    n, temperature = 2000, 0.15  # sharpened, so that a pair of tokens is seen often enough to count
+    writer = writer_of(model)
+    decoding = DecodingArgs(top_p=top_p, temperature=temperature, min_length=2, max_length=2)
+    seen = []
+    writer._decode = lambda ids: seen.append(tuple(ids)) or ""
+    writer.write(Task("validation", PROMPTS[1:2], n, "after_prompt", n, 1), BOTH, decoding, "")
+    front = encode_prompt(
+        writer.tokenizer, PROMPTS[1].text, BOTH, writer.attributes, "after_prompt"
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        theirs = writer.model.generate(
+            torch.tensor([front] * n),
+            attention_mask=torch.ones(n, len(front), dtype=torch.long),
+            do_sample=True,
+            top_p=top_p,
+            top_k=0,
+            temperature=temperature,
+            min_new_tokens=2,
+            max_new_tokens=2,
+        )
+    counts = [Counter(seen), Counter(tuple(row) for row in theirs[:, len(front) :].tolist())]
+    common = [pair for pair, k in (counts[0] + counts[1]).items() if k >= 20]
+    table = [[one[pair] for pair in common] for one in counts]
+    for row in table:
+        row.append(n - sum(row))
+    assert len(common) > 5
+    assert chi2_contingency(table).pvalue > 0.01
+    table[0][0] += 150  # the test can fail
+    assert chi2_contingency(table).pvalue < 0.01
 
 
 def test_order_and_batch_do_not_matter(model, exact):
