@@ -14,6 +14,7 @@ from src.evaluation.inputs import Inputs, find_inputs
 from src.evaluation.measuring import finish_cells, metrics_of
 from src.evaluation.results_folder import describe_results, write_results
 from src.evaluation.selection import select_measured
+from src.output_folder import check_output
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
         ProjectError: an input is missing, changed or does not fit; all problems in one.
     """
     if dry_run:
+        check_output(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite)
         return _plan(args, find_inputs(args, hash_files=False))
     done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
     inputs = None if done and not overwrite else find_inputs(args, hash_files=True)

@@ -13,6 +13,7 @@ ORDER = [
     "runtime",
     "cpu_memory",
     "artifacts",
+    "output_folder",
     "config",
     "text",
     "attributes",
