@@ -289,7 +289,7 @@ class Run:
     def _enter(self) -> None:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         if self.folder.exists() and not self._overwrite and not self.partial.exists():
-            self._check_same(self._args_of_finished())
+            self.check_args()
             self.status = "done"
             return
         self.partial.mkdir(exist_ok=True)
@@ -311,6 +311,16 @@ class Run:
         else:
             _empty(self.partial)
         write_json_atomically(self.partial / ARGS, self.args)
+
+    def check_args(self) -> None:
+        """Raise ArtifactError where the folder holds a run of other args, or something that is no run."""
+        for path in (self.partial / MANIFEST, self.partial / ARGS):
+            if path.is_file():
+                content = json.loads(path.read_text(encoding="utf-8"))
+                self._check_same(content["args"] if path.name == MANIFEST else content)
+                return
+        if self.folder.exists() and not self.partial.exists():
+            self._check_same(self._args_of_finished())
 
     def _args_of_finished(self) -> dict[str, Any]:
         if not (self.folder / MANIFEST).is_file():

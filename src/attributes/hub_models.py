@@ -10,6 +10,7 @@ from src.errors import UnavailableError, UserError
 logger = logging.getLogger(__name__)
 
 HUB_TIMEOUT_SECONDS = 10.0
+HUB_PROBE = "gpt2"
 
 
 def local_only(name: str, revision: str | None = None) -> bool:
@@ -56,6 +57,18 @@ def missing_on_hub(name: str, revision: str | None = None) -> list[str]:
     if Path(name).is_dir() or is_cached(name, revision):
         return []
     return [f"{name} is neither a folder nor in the hub's cache: it has to be downloaded"]
+
+
+def hub_answers() -> bool:
+    """Whether the hub can be reached now."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    try:
+        get_hf_file_metadata(hf_hub_url(HUB_PROBE, "config.json"), timeout=HUB_TIMEOUT_SECONDS)
+    except Exception as error:  # its HTTP client's own types differ between versions
+        logger.debug("the hub does not answer: %s", error)
+        return False
+    return True
 
 
 def first_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
@@ -174,3 +174,19 @@ def cached_scorer(args: ScorerArgs) -> Scorer:
     if key not in _CACHE:
         _CACHE[key] = build_scorer(args)
     return _CACHE[key]
+
+
+def missing_scorers(role: str, scorers: Mapping[str, ScorerArgs]) -> Iterator[UserError]:
+    """What scorers need and is neither here nor to be had, one error a line.
+
+    Args:
+        role: what they are to the user: `scorer` or `judge`.
+        scorers: attribute → scorer.
+    """
+    from src.attributes.hub_models import hub_answers
+
+    for name, scorer in scorers.items():
+        for line in cached_scorer(scorer).missing():
+            # What is only not downloaded yet is no problem where the hub answers.
+            if "downloaded" not in line or not hub_answers():
+                yield UserError(f"{role} {scorer.name} of attribute {name}: {line}")

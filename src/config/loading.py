@@ -150,7 +150,10 @@ def _set(tree: Tree, keys: list[str], value: Any) -> tuple[str | int, ...]:
         index = _index(here, key, ".".join(keys[:position]))
         path = (*path, index)
         if position == len(keys) - 1:
-            here[index] = value
+            if value is None and isinstance(here, dict) and isinstance(here.get(index), dict):
+                del here[index]  # a null takes a mapping away, as in a file
+            else:
+                here[index] = value
         else:
             if isinstance(here, dict) and here.get(index) is None:
                 here[index] = {}

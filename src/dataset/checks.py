@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,26 +10,34 @@ from transformers import PreTrainedTokenizerBase
 from src.artifacts import check_disk_space
 from src.attributes.attribute import Attributes, attributes_from_args
 from src.attributes.hub_models import local_only
-from src.attributes.scorer import cached_scorer
+from src.attributes.scorer import missing_scorers
 from src.config.dataset import DatasetArgs, HubSource
 from src.control_tokens import control_ids, load_tokenizer
 from src.dataset.file_input import is_demo_asset
+from src.dataset.first_rows import problems_of_first_rows
 from src.dataset.inputs import open_input
+from src.dataset.layout import STAGE
 from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
-
-logger = logging.getLogger(__name__)
+from src.output_folder import check_output
 
 TOKENIZER_COMMAND = "python scripts/tokenizer_create.py"
 # Scored shards and final shards hold the sampled text once each, compressed about as well as the input.
 DISK_PER_INPUT_BYTE = 2.0
 DISK_BYTES_AT_LEAST = 50_000_000
-HUB_PROBE = "gpt2"
 
 
-def find_problems(args: DatasetArgs) -> list[ProjectError]:
-    """Everything that would stop a run and can be known without doing its work; writes nothing."""
-    checks = (_check_input, _check_tokenizer, _check_scorers, _check_executor, _check_output)
-    return [problem for check in checks for problem in _problems_of(check, args)]
+def find_problems(args: DatasetArgs, *, look_inside: bool = False) -> list[ProjectError]:
+    """Everything that would stop a run and can be known without doing its work; writes nothing.
+
+    Args:
+        args: of the run.
+        look_inside: also read the first rows of the input.
+    """
+    checks = [_check_input, _check_tokenizer, _check_scorers, _check_executor, _check_output_folder]
+    problems = [problem for check in checks for problem in _problems_of(check, args)]
+    if look_inside and not _problems_of(_check_input, args):
+        problems = [*_problems_of(problems_of_first_rows, args), *problems]
+    return problems
 
 
 def raise_problems(problems: list[ProjectError]) -> None:
@@ -110,15 +116,10 @@ def _check_tokenizer(args: DatasetArgs) -> None:
 
 def _check_scorers(args: DatasetArgs) -> Iterator[ProjectError]:
     ready = args.source.scores_keys if isinstance(args.source, HubSource) else {}
-    for name, one in args.attributes.items():
-        wanted = {} if name in ready else {"scorer": one.scorer}
-        if one.judge is not None:
-            wanted["judge"] = one.judge.scorer
-        for role, scorer in wanted.items():
-            for line in cached_scorer(scorer).missing():
-                # What is only not downloaded yet is no problem where the hub answers.
-                if "downloaded" not in line or not _hub_answers():
-                    yield UnavailableError(f"{role} {scorer.name} of attribute {name}: {line}")
+    scorers = {name: one.scorer for name, one in args.attributes.items() if name not in ready}
+    judges = {name: one.judge.scorer for name, one in args.attributes.items() if one.judge}
+    yield from missing_scorers("scorer", scorers)
+    yield from missing_scorers("judge", judges)
 
 
 def _check_executor(args: DatasetArgs) -> None:
@@ -132,27 +133,5 @@ def _check_executor(args: DatasetArgs) -> None:
         check_sbatch()
 
 
-def _hub_answers() -> bool:
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-
-    try:
-        get_hf_file_metadata(hf_hub_url(HUB_PROBE, "config.json"), timeout=10)
-    except Exception as error:  # its HTTP client's own types differ between versions
-        logger.debug("the hub does not answer: %s", error)
-        return False
-    return True
-
-
-def _check_output(args: DatasetArgs) -> None:
-    folder = args.output
-    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if existing == folder and not folder.is_dir():
-        raise UserError(
-            "output is a file", got=str(folder), fix="set output to a folder of its own"
-        )
-    parent = folder.parent if existing == folder else existing
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise UnavailableError(
-            f"output {folder} cannot be written: no permission in {parent}",
-            fix="set an output folder that this user may write to",
-        )
+def _check_output_folder(args: DatasetArgs) -> None:
+    check_output(args.output, STAGE)

@@ -1,5 +1,6 @@
 """Names of what is in a data set's folder (design section 4); imports nothing."""
 
+STAGE = "dataset"
 SCORED = "scored"
 MADE_FROM = "made_from.json"
 EXCLUDED = "excluded.parquet"

@@ -5,23 +5,19 @@ The heavy libraries are imported only where there is work to do: a finished run 
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from src.artifacts import (
-    ARGS,
     MANIFEST,
     Manifest,
     Run,
-    differences,
     partial_folder,
     read_manifest,
 )
 from src.config.dataset import DatasetArgs
-from src.dataset.layout import CARD, SCORED, WORK
-from src.errors import ArtifactError
-
-STAGE = "dataset"
+from src.dataset.layout import CARD, SCORED, STAGE, WORK
+from src.errors import ArtifactError, ProjectError
+from src.output_folder import check_output
 
 
 def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool = False) -> str:
@@ -90,37 +86,22 @@ def _summary(manifest: Manifest) -> str:
 def _dry_run(args: DatasetArgs, overwrite: bool) -> str:
     from src.dataset.checks import find_problems, raise_problems
 
-    problems = find_problems(args)
-    if not overwrite:
-        problems += _differences_from_existing(args)
+    problems = find_problems(args, look_inside=True)
+    found = None
+    try:
+        found = check_output(args.output, STAGE, manifest_args(args), overwrite=overwrite)
+    except ArtifactError as problem:
+        problems.append(problem)
+    except ProjectError:
+        pass  # it is among the problems already
     raise_problems(problems)
-    if overwrite and args.output.exists():
-        verb = "would replace"
-    elif partial_folder(args.output).exists():
-        verb = "would go on with"
-    else:
-        verb = "is there already, nothing to do:" if args.output.exists() else "would write"
+    verb = {
+        "fresh": "would write",
+        "resumed": "would go on with",
+        "replaced": "would replace",
+        "done": "is there already, nothing to do:",
+    }[found]
     return (
         f"nothing is missing; would read {args.source.kind} {args.source.path} in {args.executor.tasks} "
         f"tasks with {args.executor.workers} workers; {verb} {args.output}"
     )
-
-
-def _differences_from_existing(args: DatasetArgs) -> list[ArtifactError]:
-    """What a run would refuse: an unfinished or finished run that was made with other args."""
-    unfinished = partial_folder(args.output) / ARGS
-    if unfinished.is_file():
-        before = json.loads(unfinished.read_text(encoding="utf-8"))
-    elif (args.output / MANIFEST).is_file():
-        before = read_manifest(args.output, STAGE, verify=False)["args"]
-    else:
-        return []
-    lines = differences(before, manifest_args(args))
-    if not lines:
-        return []
-    return [
-        ArtifactError(
-            f"{args.output} was made with other args: " + "; ".join(lines),
-            fix="set another output folder, or replace it with --overwrite",
-        )
-    ]

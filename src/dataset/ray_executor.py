@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import loguru
 from datatrove.executor import RayPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 
@@ -38,6 +39,7 @@ class QuietRayExecutor(QuietTasks, RayPipelineExecutor):
     """One Ray task per task of pass 1, `workers` of them at a time."""
 
     def __init__(self, pipeline: list[PipelineStep], args: ExecutorArgs, logging_dir: Path) -> None:
+        loguru.logger.disable("datatrove")  # its note on shared folders; `executor.kind` says it
         super().__init__(
             pipeline,
             tasks=args.tasks,
@@ -46,6 +48,7 @@ class QuietRayExecutor(QuietTasks, RayPipelineExecutor):
             gpus_per_task=args.gpus_per_task,
             mem_per_cpu_gb=args.memory_gb,
         )
+        loguru.logger.enable("datatrove")
         self.address = args.ray_address
         self.working_folder = str(Path.cwd())
 

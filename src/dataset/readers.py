@@ -49,12 +49,13 @@ class ReadDocuments(PipelineStep):
         rows = open_input(self.source)
         for portion in portions_of(self.names, rank, world_size):
             for number, row in rows.rows(portion.name, portion.share, portion.shares):
-                document = self._document(f"{portion.name}:{number}", number, row)
+                document = self.document(f"{portion.name}:{number}", number, row)
                 self.tally.count_read(document)
                 document_read()
                 yield document
 
-    def _document(self, row_id: str, number: int, row: Mapping[str, Any] | Damage) -> Document:
+    def document(self, row_id: str, number: int, row: Mapping[str, Any] | Damage) -> Document:
+        """A row as a document, or as a record with the reason why it is none."""
         if isinstance(row, Damage):
             return bad_document(row.reason, row_id, number)
         name = find(row, self.source.source_key)

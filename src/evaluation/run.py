@@ -14,6 +14,7 @@ from src.evaluation.measuring import finish_cells, metrics_of
 from src.evaluation.plan.cells import samples_of
 from src.evaluation.plan.inputs import Inputs, find_inputs
 from src.evaluation.results_folder import describe_results, write_results
+from src.output_folder import check_output
 from src.process_group import entered_run
 from src.runtime import is_first_of_its_machine, is_main_process
 
@@ -40,6 +41,7 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
     if dry_run and not is_first_of_its_machine():
         return ""
     if dry_run:
+        check_output(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite)
         return _plan(args, find_inputs(args, hash_files=False))
     done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
     inputs = None if done and not overwrite else find_inputs(args, hash_files=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +14,8 @@ from transformers import PretrainedConfig, PreTrainedTokenizerBase
 from transformers.integrations import get_available_reporting_integrations
 
 from src.artifacts import (
-    ARGS,
-    MANIFEST,
     Manifest,
     check_disk_space,
-    differences,
-    partial_folder,
     read_manifest,
 )
 from src.attributes.attribute import Attribute, from_manifest
@@ -29,6 +23,7 @@ from src.config.training import TrainingArgs
 from src.control_tokens import check_tokenizer, load_tokenizer
 from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
 from src.language_model import Precision, model_config, parameter_count, pick_precision
+from src.output_folder import check_output
 from src.process_group import check_launcher
 from src.runtime import is_first_of_its_machine, pick_device, world_size
 from src.training.schedule import Schedule, plan_schedule
@@ -135,7 +130,9 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
     if config is not None:
         needed = _disk_bytes(args, config, schedule)
         problems.check(lambda: check_disk_space(args.output, needed))
-    problems.check(lambda: _check_output(args, overwrite))
+    problems.check(
+        lambda: check_output(args.output, "training", args.what_is_trained(), overwrite=overwrite)
+    )
     problems.raise_all()
     return Plan(
         dataset,
@@ -210,36 +207,6 @@ def _schedule(args: TrainingArgs) -> Schedule:
 def training_rows(folder: Path) -> int:
     """Rows of the training split, from the files' footers."""
     return sum(pq.read_metadata(path).num_rows for path in sorted(folder.glob("train-*.parquet")))
-
-
-def _check_output(args: TrainingArgs, overwrite: bool) -> None:
-    folder = args.output
-    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if existing == folder and not folder.is_dir():
-        raise UserError("output is a file", got=str(folder), fix="set output to a folder")
-    parent = folder.parent if existing == folder else existing
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise UnavailableError(
-            f"output {folder} cannot be written: no permission in {parent}",
-            fix="set an output folder that this user may write to",
-        )
-    before = None if overwrite else _args_before(folder)
-    lines = differences(before, args.what_is_trained()) if before is not None else []
-    if lines:
-        raise ArtifactError(
-            f"{folder} was made with other args: " + "; ".join(lines),
-            fix="set another output folder, or replace it with --overwrite",
-        )
-
-
-def _args_before(folder: Path) -> dict[str, Any] | None:
-    """The args of an unfinished or finished run in that folder, if there is one."""
-    unfinished = partial_folder(folder) / ARGS
-    if unfinished.is_file():
-        return json.loads(unfinished.read_text(encoding="utf-8"))
-    if (folder / MANIFEST).is_file():
-        return read_manifest(folder, "training", verify=False)["args"]
-    return None
 
 
 def _disk_bytes(args: TrainingArgs, config: PretrainedConfig, schedule: Any) -> int:

@@ -14,6 +14,7 @@ ORDER = [
     "cpu_memory",
     "artifacts",
     "process_group",
+    "output_folder",
     "config",
     "text",
     "attributes",

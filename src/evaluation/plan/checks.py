@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import difflib
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from src.artifacts import Manifest, check_disk_space, differences, file_sha256
+from src.attributes import scorer
 from src.attributes.attribute import Attribute, check_condition
-from src.attributes.hub_models import HUB_TIMEOUT_SECONDS
-from src.attributes.scorer import cached_scorer
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
 from src.evaluation.plan.cells import has_cells
 from src.evaluation.scoring.judge import judges_of
+from src.output_folder import check_output as check_output_folder
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 BYTES_PER_CONTINUATION = 4000
 """Disk needed per continuation, generously: its text, sentences, scores and labels, twice."""
-HUB_PROBE = "gpt2"
 PROMPTS_OF_A_FILE = 10_000
 """Stands for the size of a prompt file of which all are taken, where disk space is estimated."""
 
@@ -157,24 +155,10 @@ def _unknown_weights(
 
 def missing_scorers(attributes: Mapping[str, Attribute]) -> Iterator[ProjectError]:
     """Scorers and judges whose models are neither here nor to be had."""
-    wanted = [("scorer", name, one.scorer) for name, one in attributes.items()]
-    wanted += [("judge", name, one.scorer) for name, one in judges_of(attributes).items()]
-    for role, name, scorer in wanted:
-        for line in cached_scorer(scorer).missing():
-            # What is only not downloaded yet is no problem where the hub answers.
-            if "downloaded" not in line or not _hub_answers():
-                yield UnavailableError(f"{role} {scorer.name} of attribute {name}: {line}")
-
-
-def _hub_answers() -> bool:
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-
-    try:
-        get_hf_file_metadata(hf_hub_url(HUB_PROBE, "config.json"), timeout=HUB_TIMEOUT_SECONDS)
-    except Exception as error:  # its HTTP client's own types differ between versions
-        logger.debug("the hub does not answer: %s", error)
-        return False
-    return True
+    scorers = {name: one.scorer for name, one in attributes.items()}
+    judges = {name: one.scorer for name, one in judges_of(attributes).items()}
+    yield from scorer.missing_scorers("scorer", scorers)
+    yield from scorer.missing_scorers("judge", judges)
 
 
 def check_output(args: EvaluationArgs) -> None:
@@ -184,23 +168,12 @@ def check_output(args: EvaluationArgs) -> None:
         UserError: it is a file.
         UnavailableError: no permission, or no space.
     """
-    folder = args.output
-    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if existing == folder and not folder.is_dir():
-        raise UserError(
-            "output is a file", got=str(folder), fix="set output to a folder of its own"
-        )
-    parent = folder.absolute().parent if existing == folder else existing
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise UnavailableError(
-            f"output {folder} cannot be written: no permission in {parent}",
-            fix="set an output folder that this user may write to",
-        )
+    check_output_folder(args.output, "evaluation")
     cells = sum(
         len(e.conditions) * len(e.decodings or args.decodings) for e in args.models.values()
     )
     counts = sum(source.count or PROMPTS_OF_A_FILE for source in args.prompts)
-    check_disk_space(folder, cells * counts * args.samples_per_prompt * BYTES_PER_CONTINUATION)
+    check_disk_space(args.output, cells * counts * args.samples_per_prompt * BYTES_PER_CONTINUATION)
 
 
 def warn_of_other_attributes(name: str, model: Manifest, asked: set[str]) -> None:

@@ -119,6 +119,17 @@ def test_overrides_reach_into_lists_and_new_sections(tmp_path):
     assert args.checkpoints.keep == 2
 
 
+def test_a_null_takes_a_mapping_away_on_the_command_line_as_in_a_file():
+    demo = "args/args_dataset_demo.yaml"
+    assert load_args(DatasetArgs, demo).source.human_ratings
+    without = load_args(DatasetArgs, demo, ["source.human_ratings=null"])
+    assert without.source.human_ratings == {}
+    one = load_args(DatasetArgs, demo, ["source.human_ratings=null", "attributes.sentiment=null"])
+    assert list(one.attributes) == ["toxicity"]
+    with pytest.raises(ArgsError, match="output"):
+        load_args(DatasetArgs, demo, ["output=null"])
+
+
 def test_a_file_that_is_not_there_names_the_nearest(tmp_path):
     write(tmp_path, "args_train_tox", TRAIN)
     assert "did you mean" in problems(TrainingArgs, tmp_path / "args_train_txo")

@@ -676,6 +676,31 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would_do(make_args, tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"run"}
 
 
+def test_a_dry_run_looks_into_the_first_rows(make_args, documents, tmp_path):
+    args = make_args(source__document_id_key="meta.doc", source__text_key="body")
+    with pytest.raises(UserError) as caught:
+        create_dataset(args, dry_run=True)
+    message = str(caught.value)
+    for part in (
+        "3 things", "of the first 20 rows of part-0.jsonl none is a document", "missing_document_id in 20",
+        "check source.document_id_key 'meta.doc'", "part-2.jsonl.zst",
+    ):  # fmt: skip
+        assert part in message
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    first = b"{broken\n"  # one bad row stops nothing
+    (raw / "a.jsonl").write_bytes(first + (documents / "part-0.jsonl").read_bytes())
+    assert "nothing is missing" in create_dataset(make_args(source__path=str(raw)), dry_run=True)
+
+
+def test_a_dry_run_says_what_stands_in_the_way(make_args, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(ArtifactError, match="is not a finished run"):
+        create_dataset(make_args(), dry_run=True)
+    assert "would replace" in create_dataset(make_args(), dry_run=True, overwrite=True)
+
+
 def test_a_finished_run_is_found_without_the_heavy_libraries(make_args):
     args = make_args()
     create_dataset(args)

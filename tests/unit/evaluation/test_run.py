@@ -153,10 +153,11 @@ def test_already_done_says_the_same_again(finished):
     assert contents(project.folder / "finished") == before
 
 
-def test_other_args_are_refused(finished):
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_other_args_are_refused(finished, dry_run):
     project, _ = finished
     with pytest.raises(ArtifactError, match="seed: was 0, now 1"):
-        evaluate(project.args("finished", seed=1), dry_run=False, overwrite=False)
+        evaluate(project.args("finished", seed=1), dry_run=dry_run, overwrite=False)
 
 
 def test_a_dry_run_writes_nothing_and_lists_the_cells(project):

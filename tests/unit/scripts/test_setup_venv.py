@@ -22,7 +22,8 @@ def copy(tmp_path):
     shutil.copy(ROOT / "scripts" / "setup_venv.sh", root / "scripts")
     (root / "requirements.txt").write_text("# nothing\n")
     (root / "tests" / "requirements.txt").write_text("# nothing\n")
-    (root / "scripts" / "requirements_playground.txt").write_text("# nothing\n")
+    for name in ("playground", "ray"):
+        (root / "scripts" / f"requirements_{name}.txt").write_text("# nothing\n")
     return root
 
 

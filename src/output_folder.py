@@ -1,0 +1,52 @@
+"""Whether a run can write its results into a folder: one check for the three stages, before any work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from src.artifacts import Run, partial_folder
+from src.errors import UnavailableError, UserError
+
+
+def check_output(
+    folder: Path, stage: str, args: Mapping[str, Any] | None = None, *, overwrite: bool = False
+) -> Literal["fresh", "resumed", "done", "replaced"]:
+    """Whether a run can write its results there; looks, and writes nothing.
+
+    Args:
+        folder: where the finished run will be.
+        stage: of the run.
+        args: the resolved args as JSON, to be compared with those of what is there; None: not compared.
+        overwrite: what is there will be replaced, so it may be of other args.
+
+    Returns:
+        What a run would find: nothing, an unfinished run, a finished one, or something to replace.
+
+    Raises:
+        UserError: it is a file.
+        UnavailableError: no permission.
+        ArtifactError: it holds a run of other args, or something else.
+    """
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if existing == folder and not folder.is_dir():
+        raise UserError(
+            "output is a file", got=str(folder), fix="set output to a folder of its own"
+        )
+    parent = folder.absolute().parent if existing == folder else existing
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise UnavailableError(
+            f"output {folder} cannot be written: no permission in {parent}",
+            fix="set an output folder that this user may write to",
+        )
+    if overwrite:
+        return "replaced" if folder.exists() else "fresh"
+    unfinished = partial_folder(folder)
+    if not unfinished.exists() and not folder.exists():
+        return "fresh"
+    run = Run(folder, stage, args or {})
+    if args is not None:
+        run.check_args()
+    return "resumed" if unfinished.exists() else "done"
