@@ -251,6 +251,7 @@ class Run:
         self.args = json.loads(json.dumps(args, allow_nan=False))
         self.partial = partial_folder(self.folder)
         self.status: Status = "fresh"
+        self._retired = self.folder.with_name(self.folder.name + ".replaced")
         self._overwrite, self._lead = overwrite, lead
         self._kept = frozenset(keep_on_overwrite)
         self._lock: int | None = None
@@ -276,6 +277,7 @@ class Run:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         if self.folder.exists() and not self._overwrite and not self.partial.exists():
             self._check_same(self._args_of_finished())
+            shutil.rmtree(self._retired, ignore_errors=True)  # of a run killed while it was removed
             self.status = "done"
             return
         self.partial.mkdir(exist_ok=True)
@@ -293,6 +295,12 @@ class Run:
         elif (self.partial / ARGS).is_file():
             self._check_same(json.loads((self.partial / ARGS).read_text(encoding="utf-8")))
             self.status = "resumed"
+        elif self.folder.exists():
+            # Another run published it a moment ago, or --overwrite was killed before it began.
+            shutil.rmtree(self.partial)
+            self._unlock()
+            self._enter()
+            return
         else:
             _empty(self.partial)
         write_json_atomically(self.partial / ARGS, self.args)
@@ -377,12 +385,11 @@ class Run:
 
     def _give_final_name(self) -> None:
         (self.partial / ARGS).unlink(missing_ok=True)
-        retired = self.folder.with_name(self.folder.name + ".replaced")
         if self.folder.exists():
-            shutil.rmtree(retired, ignore_errors=True)
-            self.folder.rename(retired)
+            shutil.rmtree(self._retired, ignore_errors=True)
+            self.folder.rename(self._retired)
         self.partial.rename(self.folder)
-        shutil.rmtree(retired, ignore_errors=True)
+        shutil.rmtree(self._retired, ignore_errors=True)
         self.status = "done"
 
 
