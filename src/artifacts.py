@@ -58,9 +58,14 @@ def json_sha256(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+def _temporary(path: Path) -> Path:
+    """Where a file is until it is written."""
+    return path.with_name(f".{path.name}.tmp")
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old content or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = _temporary(path)
     with temporary.open("w", encoding="utf-8", newline="\n") as handle:
         handle.write(text)
         handle.flush()
@@ -360,6 +365,8 @@ class Run:
         """
         if not self._lead:
             return
+        # Left by a run killed while it wrote its manifest: no file of the run.
+        _temporary(self.partial / MANIFEST).unlink(missing_ok=True)
         content = {
             "schema_version": SCHEMA_VERSION,
             "stage": self.stage,
