@@ -59,9 +59,14 @@ def json_sha256(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+def _temporary(path: Path) -> Path:
+    """Where a file is until it is written."""
+    return path.with_name(f".{path.name}.tmp")
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old content or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = _temporary(path)
     with temporary.open("w", encoding="utf-8", newline="\n") as handle:
         handle.write(text)
         handle.flush()
@@ -265,6 +270,7 @@ class Run:
         self.args = json.loads(json.dumps(args, allow_nan=False))
         self.partial = partial_folder(self.folder)
         self.status: Status = "fresh"
+        self._retired = self.folder.with_name(self.folder.name + ".replaced")
         self._overwrite, self._lead = overwrite, lead
         self._kept = frozenset(keep_on_overwrite)
         self._lock: int | None = None
@@ -290,6 +296,7 @@ class Run:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         if self.folder.exists() and not self._overwrite and not self.partial.exists():
             self.check_args()
+            shutil.rmtree(self._retired, ignore_errors=True)  # of a run killed while it was removed
             self.status = "done"
             return
         self.partial.mkdir(exist_ok=True)
@@ -308,6 +315,12 @@ class Run:
         elif (self.partial / ARGS).is_file():
             self._check_same(json.loads((self.partial / ARGS).read_text(encoding="utf-8")))
             self.status = "resumed"
+        elif self.folder.exists():
+            # Another run published it a moment ago, or --overwrite was killed before it began.
+            shutil.rmtree(self.partial)
+            self._unlock()
+            self._enter()
+            return
         else:
             _empty(self.partial)
         write_json_atomically(self.partial / ARGS, self.args)
@@ -378,6 +391,8 @@ class Run:
         """
         if not self._lead:
             return
+        # Left by a run killed while it wrote its manifest: no file of the run.
+        _temporary(self.partial / MANIFEST).unlink(missing_ok=True)
         content = {
             "schema_version": SCHEMA_VERSIONS[self.stage],
             "stage": self.stage,
@@ -403,12 +418,11 @@ class Run:
 
     def _give_final_name(self) -> None:
         (self.partial / ARGS).unlink(missing_ok=True)
-        retired = self.folder.with_name(self.folder.name + ".replaced")
         if self.folder.exists():
-            shutil.rmtree(retired, ignore_errors=True)
-            self.folder.rename(retired)
+            shutil.rmtree(self._retired, ignore_errors=True)
+            self.folder.rename(self._retired)
         self.partial.rename(self.folder)
-        shutil.rmtree(retired, ignore_errors=True)
+        shutil.rmtree(self._retired, ignore_errors=True)
         self.status = "done"
 
 

@@ -81,11 +81,12 @@ class Command:
 class Commands:
     """Starts commands in a warm process (see `warm_start.py`)."""
 
-    def __init__(self, folder: Path, **more_environment: str) -> None:
+    def __init__(self, folder: Path, *, light: bool = False, **more_environment: str) -> None:
         """Start the warm process.
 
         Args:
             folder: for what the commands say, and for the mount point of the small disk.
+            light: nothing is imported ahead.
             more_environment: variables of the warm process and of all commands.
         """
         self._folder, self._n = folder, 0
@@ -93,7 +94,7 @@ class Commands:
         self._mount.mkdir(parents=True)
         self._stderr = (folder / "warm.err").open("w")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.warm_start", str(self._mount)],
+            [sys.executable, "-m", "tests.chaos.warm_start", str(self._mount), *["light"] * light],
             cwd=ROOT,
             env=environment() | {"TMPDIR": str(folder)} | more_environment,
             stdin=subprocess.PIPE,

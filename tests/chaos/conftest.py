@@ -17,6 +17,14 @@ def commands(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def light_commands(tmp_path_factory):
+    """For scripts that need neither torch nor transformers."""
+    started = Commands(tmp_path_factory.mktemp("light_commands"), light=True)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
 def project(commands, tmp_path_factory):
     return ChaosProject(commands, tmp_path_factory.mktemp("project"))
 

@@ -1,6 +1,6 @@
 """A process that has imported everything once and forks a child for every command of a test.
 
-    python -m tests.chaos.warm_start DISK
+    python -m tests.chaos.warm_start DISK [light]
 
 Importing torch and transformers costs five seconds; the chaos tests start the mains some two hundred times.
 A child runs the real script, as `python main_train.py …` would from there on, in a process group of its own.
@@ -102,8 +102,9 @@ def become(command: dict[str, Any]) -> None:
 def main() -> None:
     """Serve until stdin closes."""
     mount_disk(sys.argv[1])
-    import_everything()
-    warm_up(Path(sys.argv[1]).parent)
+    if "light" not in sys.argv:
+        import_everything()
+        warm_up(Path(sys.argv[1]).parent)
     sys.__stdout__.write("0\n")
     sys.__stdout__.flush()
     command = serve()
