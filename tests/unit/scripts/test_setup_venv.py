@@ -20,9 +20,13 @@ def copy(tmp_path):
     (root / "scripts").mkdir(parents=True)
     (root / "tests").mkdir()
     shutil.copy(ROOT / "scripts" / "setup_venv.sh", root / "scripts")
-    (root / "requirements.txt").write_text("# nothing\n")
-    (root / "tests" / "requirements.txt").write_text("# nothing\n")
-    (root / "scripts" / "requirements_playground.txt").write_text("# nothing\n")
+    for name in (
+        "requirements.txt",
+        "requirements.lock",
+        "tests/requirements.lock",
+        "scripts/requirements_playground.lock",
+    ):
+        (root / name).write_text("# nothing\n")
     return root
 
 
@@ -53,8 +57,9 @@ def test_only_what_changed_is_installed(copy):
     assert third.returncode == 0, third.stderr
     assert "making" not in third.stderr
     assert "installing requirements.txt" in third.stderr
-    assert "installing tests/requirements.txt" in third.stderr
-    assert "installing scripts/requirements_playground.txt" in third.stderr
+    assert "installing requirements.lock" not in third.stderr
+    assert "installing tests/requirements.lock" in third.stderr
+    assert "installing scripts/requirements_playground.lock" in third.stderr
 
 
 def stub(folder, name, version, has_venv=True, pip="true"):
