@@ -23,8 +23,8 @@ from scipy.special import betaincinv, ndtr
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from src.evaluation.paired_tests import Pair, difference, holm, sign_flip_p_values
-from src.evaluation.statistics import resampled_counts, share_interval
+from src.evaluation.statistics.intervals import resampled_counts, share_interval
+from src.evaluation.statistics.paired_tests import Pair, difference, holm, sign_flip_p_values
 
 PROMPTS = (40, 100, 400)
 SHARES = (0.05, 0.1, 0.3, 0.6)

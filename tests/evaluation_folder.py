@@ -9,28 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from src.attributes.attribute import Attribute, from_manifest
-from src.evaluation.cells import Cell
 from src.evaluation.continuation import Continuation
-from src.evaluation.generations_file import write_generations
-from src.evaluation.metrics import cell_rows
+from src.evaluation.generation.generations_file import write_generations
+from src.evaluation.metrics.cell_metrics import cell_rows
+from src.evaluation.plan.cells import Cell
 from src.evaluation.report.page import write_report
 from src.runtime import keyed_hash, keyed_uniform
+from tests.demo_attributes import BOTH, SENTIMENT, toxicity
 
-ATTRIBUTES = {
-    "toxicity": {
-        "labels": ["nontoxic", "toxic"],
-        "edges": [0.05],
-        "desired": "nontoxic",
-        "scorer": {"name": "profanity_check"},
-    },
-    "sentiment": {
-        "labels": ["neg", "pos"],
-        "edges": [0.0],
-        "desired": "pos",
-        "scorer": {"name": "vader"},
-    },
-}
-BOTH = {"toxicity": "nontoxic", "sentiment": "pos"}
+ATTRIBUTES = {"toxicity": toxicity(0.05), "sentiment": SENTIMENT}
 CELLS = [
     ("M-B", {}, "sample"),
     ("M-TS", {}, "sample"),

@@ -8,12 +8,12 @@ from typing import Any
 
 from src.attributes.attribute import to_manifest
 from src.config.evaluation import EvaluationArgs
-from src.evaluation.cells import Cell
-from src.evaluation.comparison import compare_all
 from src.evaluation.continuation import Continuation
-from src.evaluation.controllability import controllability
-from src.evaluation.inputs import Inputs
-from src.evaluation.metrics import cell_rows
+from src.evaluation.metrics.cell_metrics import cell_rows
+from src.evaluation.metrics.comparison import compare_all
+from src.evaluation.metrics.controllability import controllability
+from src.evaluation.plan.cells import Cell
+from src.evaluation.plan.inputs import Inputs
 
 FinishedCells = Sequence[tuple[Cell, Sequence[Continuation]]]
 

@@ -15,16 +15,16 @@ from src.artifacts import (
     write_text_atomically,
 )
 from src.config.evaluation import EvaluationArgs
-from src.evaluation.controllability_tables import controllability_tables
-from src.evaluation.generations_file import GENERATIONS, write_generations
-from src.evaluation.inputs import Inputs
+from src.evaluation.choosing.chosen_args import CHOSEN_ARGS, args_file
+from src.evaluation.generation.generations_file import GENERATIONS, write_generations
 from src.evaluation.measuring import FinishedCells
-from src.evaluation.more_data import PICTURE, draw_more_data, lines_of
+from src.evaluation.metrics.more_data import PICTURE, draw_more_data, lines_of
+from src.evaluation.plan.inputs import Inputs
 from src.evaluation.report.page import write_report
 from src.evaluation.report.sources import METRICS, REPORT
-from src.evaluation.sweep_args import CHOSEN_ARGS, args_file
-from src.evaluation.table_formats import to_csv, to_latex, to_markdown, to_text
-from src.evaluation.tables import build_tables
+from src.evaluation.tables.controllability_tables import controllability_tables
+from src.evaluation.tables.formats import to_csv, to_latex, to_markdown, to_text
+from src.evaluation.tables.result_tables import build_tables
 
 TABLES, TABLES_CSV, TABLES_TEX = "tables.md", "tables.csv", "tables.tex"
 FILES = (
@@ -60,7 +60,7 @@ def write_results(
     if lines := lines_of(metrics):
         draw_more_data(lines, folder / PICTURE)
     if args.model_cards:
-        from src.evaluation.model_card import write_model_cards
+        from src.evaluation.model_card.card import write_model_cards
 
         manifests = {name: model.manifest for name, model in inputs.models.items()}
         write_model_cards(folder, metrics, manifests, inputs.dataset)
@@ -79,7 +79,7 @@ def _report(args: EvaluationArgs, folder: Path) -> None:
 
 def describe_results(folder: Path) -> str:
     """What is printed at the end: the tables, and where everything is."""
-    from src.evaluation.model_card import copy_commands
+    from src.evaluation.model_card.card import copy_commands
 
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     paths = "\n".join(f"  {folder / name}" for name in FILES if (folder / name).is_file())

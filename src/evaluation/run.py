@@ -8,12 +8,14 @@ import shutil
 from src.artifacts import MANIFEST, Run, partial_folder, read_manifest
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError, ProjectError
-from src.evaluation.cells import samples_of
-from src.evaluation.choosing import check_trials, choose, trials_of
-from src.evaluation.inputs import Inputs, find_inputs
+from src.evaluation.choosing.checkpoints import select_measured
+from src.evaluation.choosing.trials import check_trials, choose, trials_of
 from src.evaluation.measuring import finish_cells, metrics_of
+from src.evaluation.plan.cells import samples_of
+from src.evaluation.plan.inputs import Inputs, find_inputs
 from src.evaluation.results_folder import describe_results, write_results
-from src.evaluation.selection import select_measured
+from src.process_group import entered_run
+from src.runtime import is_main_process
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +41,19 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
         return _plan(args, find_inputs(args, hash_files=False))
     done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
     inputs = None if done and not overwrite else find_inputs(args, hash_files=True)
-    with Run(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite) as run:
+    run = Run(
+        args.output,
+        STAGE,
+        args.model_dump(mode="json"),
+        overwrite=overwrite,
+        lead=is_main_process(),
+    )
+    with entered_run(run, args.device):
         if run.status == "done":
             _check_unchanged(args)
             return f"already done: {args.output}\n\n{describe_results(args.output)}"
         _evaluate(args, inputs or find_inputs(args, hash_files=True), run)
-    return describe_results(args.output)
+    return describe_results(args.output) if is_main_process() else ""
 
 
 def _plan(args: EvaluationArgs, inputs: Inputs) -> str:
@@ -98,7 +107,7 @@ def _check_unchanged(args: EvaluationArgs) -> None:
 
 
 def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
-    from src.evaluation.scoring import check_judges, check_scorers
+    from src.evaluation.scoring.sentences import check_judges, check_scorers
 
     scorers = check_scorers(inputs.attributes, inputs.dataset["scorers"])
     judges = check_judges(inputs.attributes, inputs.dataset.get("judges", {}))
@@ -108,6 +117,8 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     finished, reference = finish_cells(args, inputs, run.partial / WORK)
     judged_by = {"scorers": scorers, "judges": judges, "reference": reference}
     metrics = metrics_of(args, inputs, finished, judged_by | choices)
+    if not is_main_process():
+        return
     write_results(run.partial, args, inputs, finished, metrics)
     shutil.rmtree(run.partial / WORK)
     run.publish(

@@ -1,6 +1,7 @@
-"""The three steps that every cell goes through: written, scored, judged for fluency.
+"""The three steps that every batch of every cell goes through: written, scored, judged for fluency.
 
-Each step of each piece of work is a file in the unfinished run's `work/`, so a killed run goes on there.
+Each step of each piece of work is a file in the unfinished run's `work/`, so a killed run goes on there, and
+the processes of a `torchrun` share the pieces: whole batches, so that none is computed otherwise than alone.
 Whatever decides about a file's content is in its name (see `Cell.work_key`).
 """
 
@@ -9,30 +10,41 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from src.artifacts import json_sha256
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError
-from src.evaluation.cells import Cell, samples_of
 from src.evaluation.continuation import Continuation
-from src.evaluation.fluency import Reference
-from src.evaluation.generation import Task, Writer
-from src.evaluation.generations_file import read_work, write_work
-from src.evaluation.inputs import Inputs
-from src.evaluation.scoring import score_continuations
+from src.evaluation.generation.generations_file import read_work, write_work
+from src.evaluation.generation.writer import Task, Writer
+from src.evaluation.plan.cells import Cell, samples_of
+from src.evaluation.plan.inputs import Inputs
+from src.evaluation.scoring.fluency import Reference
+from src.evaluation.scoring.sentences import score_continuations
 from src.language_model import weights_sha256
-from src.runtime import pick_device
+from src.process_group import wait_for_everyone
+from src.runtime import pick_device, process_rank, world_size
 
 logger = logging.getLogger(__name__)
 
 WRITTEN, SCORED, JUDGED = "written", "scored", "judged"
 
 
+@dataclass(frozen=True)
+class Piece:
+    """One batch of one cell: what is done at a time, by one process, and not again after a kill."""
+
+    cell: Cell
+    batch: int
+
+
 class Steps:
-    """Takes every cell through the steps."""
+    """Takes every piece of work through the steps."""
 
     def __init__(self, args: EvaluationArgs, inputs: Inputs, folder: Path) -> None:
         """Args:
@@ -41,12 +53,15 @@ class Steps:
         folder: where the steps' files are kept until the run is finished.
         """
         self._args, self._inputs, self._folder = args, inputs, folder
-        # Cells that would write the same (two names for one setting) are one piece of work.
-        self._pieces = list({cell.work_key: cell for cell in inputs.cells}.values())
         self._device = pick_device(args.device)
+        # Cells that would write the same (two names for one setting) are one cell's work.
+        cells = {cell.work_key: cell for cell in inputs.cells}.values()
+        self._pieces = [
+            Piece(cell, batch) for cell in cells for batch in range(self._task(cell).n_batches)
+        ]
 
     def run(self) -> dict[str, Any]:
-        """Do what is missing.
+        """Do what is missing; of several processes, each does its share, and all return together.
 
         Returns:
             Facts of the reference model.
@@ -54,57 +69,79 @@ class Steps:
         name, revision = self._inputs.reference
         if Path(name).is_dir():  # a hub model has no files here before it is loaded
             self._check_reference(name, weights_sha256(name))
-        self._write()
+        missing = self._missing(JUDGED, self._pieces)
+        wait_for_everyone()  # all have seen the same files before one of them adds to them
+        mine = missing[process_rank() :: world_size()]
+        self._write(mine)
         cleaning, attributes = self._inputs.dataset["cleaning"], self._inputs.attributes
         self._apply(
-            WRITTEN, SCORED, lambda _, written: score_continuations(written, attributes, cleaning)
+            mine, WRITTEN, SCORED, lambda _, texts: score_continuations(texts, attributes, cleaning)
         )
-        self._judge(name, revision)
+        self._judge(mine, name, revision)
+        wait_for_everyone()
         digest = weights_sha256(name, revision)
         self._check_reference(name, digest)
         return {"name": name, "revision": revision, "weights_sha256": digest}
 
     def finished(self, cell: Cell) -> list[Continuation]:
-        """A cell's continuations after all steps."""
-        return read_work(self._path(cell, JUDGED))
+        """A cell's continuations after all steps, in the order of prompts and samples."""
+        task = self._task(cell)
+        pieces = (Piece(cell, batch) for batch in range(task.n_batches))
+        return task.in_order(
+            one for piece in pieces for one in read_work(self._path(piece, JUDGED))
+        )
 
-    def _path(self, cell: Cell, step: str) -> Path:
-        return self._folder / step / f"{cell.work_key}.parquet"
+    def _path(self, piece: Piece, step: str) -> Path:
+        # What a reference model says depends on that model, too.
+        judged_by = [json_sha256(self._inputs.reference)[:8]] if step == JUDGED else []
+        name = "-".join([piece.cell.work_key, *judged_by, f"{piece.batch:06d}"])
+        return self._folder / step / f"{name}.parquet"
 
-    def _missing(self, step: str) -> list[Cell]:
-        return [cell for cell in self._pieces if not self._path(cell, step).is_file()]
+    def _missing(self, step: str, pieces: Sequence[Piece]) -> list[Piece]:
+        return [piece for piece in pieces if not self._path(piece, step).is_file()]
 
     def _apply(
         self,
+        pieces: Sequence[Piece],
         before: str,
         after: str,
         work: Callable[[Cell, list[Continuation]], Sequence[Continuation]],
     ) -> None:
-        for cell in self._missing(after):
-            result = work(cell, read_work(self._path(cell, before)))
-            write_work(self._path(cell, after), result, self._inputs.attributes)
+        for piece in self._missing(after, pieces):
+            result = work(piece.cell, read_work(self._path(piece, before)))
+            write_work(self._path(piece, after), result, self._inputs.attributes)
 
-    def _write(self) -> None:
+    def _write(self, pieces: Sequence[Piece]) -> None:
         """Generate: each model is loaded once and does all its cells."""
-        missing = self._missing(WRITTEN)
-        done = len(self._pieces) - len(missing)
-        for name in dict.fromkeys(cell.model for cell in missing):
+        batches: dict[str, list[Piece]] = {}
+        for piece in self._missing(WRITTEN, pieces):
+            batches.setdefault(piece.cell.work_key, []).append(piece)
+        done = 0
+        for name in dict.fromkeys(of_cell[0].cell.model for of_cell in batches.values()):
             writer = Writer(
                 self._inputs.models[name].folder,
                 self._inputs.attributes,
                 self._inputs.dataset["tokenizer"]["fingerprint"],
                 self._device,
             )
-            for cell in (cell for cell in missing if cell.model == name):
+            for of_cell in (one for one in batches.values() if one[0].cell.model == name):
                 done += 1
-                title = f"{done}/{len(self._pieces)} {cell}"
-                written = writer.write(
-                    self._task(cell), cell.condition, self._args.decodings[cell.decoding], title
-                )
-                write_work(self._path(cell, WRITTEN), written, self._inputs.attributes)
-                logger.info("%s: %d tokens", title, sum(one.n_tokens for one in written))
+                self._write_cell(writer, of_cell, f"{done}/{len(batches)} {of_cell[0].cell}")
             del writer
             _free_memory()
+
+    def _write_cell(self, writer: Writer, pieces: Sequence[Piece], title: str) -> None:
+        cell, n_tokens = pieces[0].cell, 0
+        for batch, written in writer.batches(
+            self._task(cell),
+            cell.condition,
+            self._args.decodings[cell.decoding],
+            [piece.batch for piece in pieces],
+            title,
+        ):
+            write_work(self._path(Piece(cell, batch), WRITTEN), written, self._inputs.attributes)
+            n_tokens += sum(one.n_tokens for one in written)
+        logger.info("%s: %d tokens", title, n_tokens)
 
     def _task(self, cell: Cell) -> Task:
         return Task(
@@ -116,12 +153,13 @@ class Steps:
             seed=self._args.seed,
         )
 
-    def _judge(self, name: str, revision: str | None) -> None:
-        if not self._missing(JUDGED):
+    def _judge(self, pieces: Sequence[Piece], name: str, revision: str | None) -> None:
+        if not self._missing(JUDGED, pieces):
             return
         reference = Reference(name, revision, self._device)
         placement = self._args.placement
         self._apply(
+            pieces,
             SCORED,
             JUDGED,
             lambda cell, scored: reference.judge(

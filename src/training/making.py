@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
 from transformers import PreTrainedModel, PrinterCallback, ProgressCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
@@ -16,6 +15,7 @@ from src.attributes.attribute import to_manifest
 from src.config.training import TrainingArgs
 from src.control_tokens import control_ids, tokenizer_fingerprint
 from src.language_model import weights_sha256
+from src.process_group import wait_for_everyone
 from src.runtime import is_main_process, world_size
 from src.training.callbacks import RunCallback
 from src.training.checkpoints import Checkpoints
@@ -44,7 +44,7 @@ def make_model(args: TrainingArgs, plan: Plan, run: Run) -> None:
             checkpoints.clean(world_size())
             newest = checkpoints.newest()
             log.cut_after(newest[1].step if newest else 0)
-        _wait()
+        wait_for_everyone()
         _train(args, plan, checkpoints, log)
     if not is_main_process():
         return
@@ -55,11 +55,6 @@ def make_model(args: TrainingArgs, plan: Plan, run: Run) -> None:
     draw_curve(log.rows(), run.partial / CURVE, title)
     checkpoints.discard_work()
     run.publish(**_facts(args, plan, checkpoints, log))
-
-
-def _wait() -> None:
-    if world_size() > 1:
-        PartialState().wait_for_everyone()
 
 
 def _train(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints, log: MetricsLog) -> None:

@@ -5,12 +5,10 @@ The heavy libraries are imported only where there is work to do: a finished run 
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 from src.artifacts import MANIFEST, Run, partial_folder, read_manifest
 from src.config.training import TrainingArgs
-from src.runtime import is_main_process, world_size
+from src.process_group import entered_run
+from src.runtime import is_main_process
 from src.training.layout import CURVE, FINAL, METRICS
 
 STAGE = "training"
@@ -38,18 +36,6 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
         plan = preflight(args, overwrite=overwrite)
     if dry_run:
         return plan.describe(args)
-    with _entered_run(args, overwrite) as run:
-        if run.status == "done":
-            return f"already done: {args.output}\n{_summary(args)}"
-        from src.training.making import make_model
-
-        make_model(args, plan, run)
-    return _summary(args)
-
-
-@contextlib.contextmanager
-def _entered_run(args: TrainingArgs, overwrite: bool) -> Iterator[Run]:
-    """The run's folder; under `torchrun` the leading process enters first and the others only look."""
     run = Run(
         args.output,
         STAGE,
@@ -57,22 +43,13 @@ def _entered_run(args: TrainingArgs, overwrite: bool) -> Iterator[Run]:
         overwrite=overwrite,
         lead=is_main_process(),
     )
-    if world_size() == 1:
-        with run:
-            yield run
-        return
-    import torch
-    from accelerate import PartialState
+    with entered_run(run, args.device):
+        if run.status == "done":
+            return f"already done: {args.output}\n{_summary(args)}"
+        from src.training.making import make_model
 
-    processes = PartialState(cpu=args.device == "cpu" or not torch.cuda.is_available())
-    with contextlib.ExitStack() as stack:
-        with processes.main_process_first():
-            stack.enter_context(run)
-        try:
-            yield run
-            processes.wait_for_everyone()  # the lead publishes; nobody reads before it has
-        finally:
-            processes.destroy_process_group()
+        make_model(args, plan, run)
+    return _summary(args)
 
 
 def _summary(args: TrainingArgs) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from tests import builders
+from tests.demo_attributes import SENTIMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,12 +26,7 @@ ATTRIBUTES: dict[str, Any] = {
         "desired": "nontoxic",
         "words": {"nontoxic": ["polite"], "toxic": ["rude"]},
     },
-    "sentiment": {
-        "scorer": {"name": "vader"},
-        "labels": ["neg", "pos"],
-        "edges": [0.0],
-        "desired": "pos",
-    },
+    "sentiment": SENTIMENT,
 }
 
 

@@ -13,6 +13,7 @@ ORDER = [
     "runtime",
     "cpu_memory",
     "artifacts",
+    "process_group",
     "config",
     "text",
     "attributes",
@@ -65,8 +66,10 @@ def test_imports_point_one_way(path):
 
 LIGHT = [
     "src.config.command_line", "src.config.dataset", "src.config.training", "src.config.evaluation",
-    "src.artifacts", "src.evaluation.metrics", "src.evaluation.statistics", "src.evaluation.tables",
-    "src.evaluation.comparison", "src.evaluation.controllability", "src.evaluation.table_formats",
+    "src.artifacts",
+    "src.evaluation.metrics.cell_metrics", "src.evaluation.metrics.comparison",
+    "src.evaluation.metrics.controllability", "src.evaluation.statistics.intervals",
+    "src.evaluation.tables.result_tables", "src.evaluation.tables.formats",
     "src.evaluation.report.page",
 ]  # fmt: skip
 

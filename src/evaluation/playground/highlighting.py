@@ -16,7 +16,7 @@ import jinja2
 
 from src.attributes.attribute import Attribute
 from src.evaluation.continuation import Continuation
-from src.evaluation.metrics import JOINT, sum_by_prompt
+from src.evaluation.metrics.cell_metrics import JOINT, sum_by_prompt
 from src.evaluation.playground.exchange import Answer, Question
 
 MISALIGNMENT = "misalignment"

@@ -13,12 +13,12 @@ from src.artifacts import Manifest, read_manifest
 from src.attributes.attribute import Attribute, check_condition, target_labels
 from src.control_tokens import render
 from src.errors import ArtifactError, ProjectError, UserError
-from src.evaluation.checks import check_files, missing_scorers
-from src.evaluation.generation import Task, Writer
+from src.evaluation.generation.writer import Task, Writer
+from src.evaluation.plan.checks import check_files, missing_scorers
+from src.evaluation.plan.prompts import Prompt
 from src.evaluation.playground.exchange import Answer, Question
 from src.evaluation.playground.runs import CHECKPOINT, attributes_of, untrained
-from src.evaluation.prompts import Prompt
-from src.evaluation.scoring import check_scorers, score_continuations
+from src.evaluation.scoring.sentences import check_scorers, score_continuations
 from src.runtime import pick_device
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from pathlib import Path
 from src.artifacts import Manifest, read_manifest
 from src.attributes.attribute import Attribute, from_manifest
 from src.errors import ProjectError, UserError
-from src.evaluation.checks import check_files
+from src.evaluation.plan.checks import check_files
 
 OFFENCE_SCORERS = frozenset({"detoxify", "profanity_check"})
 CHECKPOINT = "final/"

@@ -10,7 +10,7 @@ from src.evaluation.report.numbers import Numbers, Shown
 from src.evaluation.report.result_tables import source_title
 from src.evaluation.report.sources import cell_of
 from src.evaluation.report.summary import cell_name
-from src.evaluation.tables import SIGNIFICANT
+from src.evaluation.tables.result_tables import SIGNIFICANT
 
 AGAINST = {
     "baseline": "the first model asked nothing",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.evaluation.cells import condition_title
+from src.evaluation.plan.cells import condition_title
 from src.evaluation.report.numbers import Numbers, Shown, axis_text, look_up
 from src.evaluation.report.scales import Scale, padded, ticks
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from src.attributes.attribute import Attribute, Attributes, target_labels
-from src.evaluation.cells import condition_title
+from src.evaluation.plan.cells import condition_title
 from src.evaluation.report.score_axis import ScoreAxis, is_hidden
 from src.evaluation.report.sources import Cell, cell_of
 from src.runtime import keyed_hash

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from src.evaluation.cells import condition_title
+from src.evaluation.plan.cells import condition_title
 from src.evaluation.report.numbers import Numbers, Shown
 
 HEAT = 10

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from src.artifacts import write_text_atomically
-from src.evaluation.metrics import JOINT
+from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.report.audit import build_audit
 from src.evaluation.report.comparison_tables import build_comparisons, build_marks, headings
 from src.evaluation.report.figures import cell_title, draw_curves, draw_pareto
@@ -35,7 +35,7 @@ from src.evaluation.report.score_axis import label_shade
 from src.evaluation.report.sources import REPORT, Sources, cell_of, read_sources
 from src.evaluation.report.summary import build_summary
 from src.evaluation.report.sweep import build_sweep
-from src.evaluation.tables import measured
+from src.evaluation.tables.result_tables import measured
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.evaluation.cells import condition_title
-from src.evaluation.metrics import JOINT
+from src.evaluation.metrics.cell_metrics import JOINT
+from src.evaluation.plan.cells import condition_title
 from src.evaluation.report.numbers import Numbers, Shown
 from src.evaluation.report.scales import Scale
-from src.evaluation.tables import measured
+from src.evaluation.tables.result_tables import measured
 
 CELL_KEYS = ("model", "condition", "decoding", "prompts")
 WHISKER = 120.0

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from src.artifacts import ARGS, MANIFEST, file_sha256
 from src.attributes.attribute import Attribute, from_manifest
-from src.evaluation.generations_file import GENERATIONS
+from src.evaluation.generation.generations_file import GENERATIONS
 
 METRICS = "metrics.json"
 REPORT = "report.html"

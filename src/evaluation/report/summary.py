@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from src.evaluation.cells import condition_title
+from src.evaluation.plan.cells import condition_title
 from src.evaluation.report.numbers import Numbers, Shown
 from src.evaluation.report.result_tables import source_title
-from src.evaluation.tables import measured
+from src.evaluation.tables.result_tables import measured
 
 
 @dataclass(frozen=True)

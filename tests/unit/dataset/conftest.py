@@ -4,6 +4,7 @@ import pytest
 
 from src.config.dataset import DatasetArgs
 from tests.builders import pile_jsonl, tiny_tokenizer
+from tests.demo_attributes import SENTIMENT, toxicity
 
 
 @pytest.fixture(scope="session")
@@ -28,17 +29,9 @@ def make_args(tmp_path, documents, tokenizer_folder):
             "output": str(tmp_path / "run"),
             "source": {"kind": "files", "path": str(documents)},
             "attributes": {
-                "toxicity": {
-                    "scorer": {"name": "profanity_check"},
-                    "labels": ["nontoxic", "toxic"],
-                    "edges": [0.3],
-                    "desired": "nontoxic",
-                },
+                "toxicity": toxicity(0.3),
                 "sentiment": {
-                    "scorer": {"name": "vader"},
-                    "labels": ["neg", "pos"],
-                    "edges": [0.0],
-                    "desired": "pos",
+                    **SENTIMENT,
                     "exclude_within": 1e-9,
                 },
             },

@@ -11,10 +11,9 @@ from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from src.attributes.attribute import attributes_from_args
-from src.attributes.scorer import Scorer, cached_scorer
+from src.attributes.scorer import cached_scorer
 from src.config.attributes import AttributeArgs
 from src.config.dataset import AuditArgs, DatasetArgs
-from src.config.strict import Strict
 from src.dataset.audit import Audit, phi
 from src.dataset.audit_card import audit_section
 from src.dataset.audit_picture import draw_audit
@@ -24,39 +23,18 @@ from src.dataset.labelling import label_batch
 from src.dataset.statistics import ScoreFigures, ScoreRange
 from src.errors import ScorerError
 from tests import builders
+from tests.demo_attributes import SENTIMENT, toxicity
+from tests.failing_scorers import NO_NUMBERS
 
 N = 600
 ATTRIBUTES = {
-    "toxicity": {
-        "scorer": {"name": "profanity_check"},
-        "labels": ["nontoxic", "toxic"],
-        "edges": [0.3],
-        "desired": "nontoxic",
-    },
+    "toxicity": toxicity(0.3),
     "sentiment": {
-        "scorer": {"name": "vader"},
-        "labels": ["neg", "pos"],
-        "edges": [0.0],
-        "desired": "pos",
+        **SENTIMENT,
         "exclude_within": 0.1,
         "judge": {"scorer": {"name": "vader", "value": "compound"}, "edges": [0.2]},
     },
 }
-
-
-class Broken(Scorer):
-    """A judge that cannot judge."""
-
-    Options = Strict
-
-    def _load(self):
-        pass
-
-    def _weights(self):
-        return {}
-
-    def _score(self, texts):
-        return [float("nan")] * len(texts)
 
 
 def make_args(rated=True, attributes=ATTRIBUTES, **audit):
@@ -318,7 +296,7 @@ def test_without_ratings_and_judges_the_audit_is_shorter(rows):
 
 
 def test_a_failing_judge_raises(rows):
-    broken = {"scorer": {"name": f"{__name__}:Broken"}, "edges": [0.0]}
+    broken = {"scorer": {"name": NO_NUMBERS}, "edges": [0.0]}
     attributes = ATTRIBUTES | {"sentiment": ATTRIBUTES["sentiment"] | {"judge": broken}}
     with pytest.raises(ScorerError, match="no finite number"):
         audited(rows, make_args(attributes=attributes))

@@ -335,7 +335,7 @@ def failing(make_args, tmp_path, way):
     attributes = make_args().model_dump(mode="json")["attributes"]
     attributes["toxicity"] |= {
         "scorer": {
-            "name": "tests.unit.dataset.scorers_of_tests:FailingOnce",
+            "name": "tests.failing_scorers:FailingOnce",
             "way": way,
             "text": sentence("0/100/0")[:40],  # a document of the second shard
             "marker": str(tmp_path / "marker"),

@@ -16,22 +16,9 @@ from src.attributes.scorer import cached_scorer
 from src.config.attributes import AttributeArgs
 from src.config.evaluation import EvaluationArgs
 from tests import builders
+from tests.demo_attributes import BOTH, SENTIMENT, toxicity
 
-LABELS = {
-    "toxicity": {
-        "scorer": {"name": "profanity_check"},
-        "labels": ["nontoxic", "toxic"],
-        "edges": [0.2],
-        "desired": "nontoxic",
-    },
-    "sentiment": {
-        "scorer": {"name": "vader"},
-        "labels": ["neg", "pos"],
-        "edges": [0.0],
-        "desired": "pos",
-    },
-}
-BOTH = {"toxicity": "nontoxic", "sentiment": "pos"}
+LABELS = {"toxicity": toxicity(0.2), "sentiment": SENTIMENT}
 
 
 def make_attributes(**changes: Any) -> dict[str, Attribute]:
@@ -206,7 +193,7 @@ def own_project(tmp_path: Path, bases: dict[str, Path]) -> Project:
 def problems_of(project: Project) -> Callable[[EvaluationArgs], str]:
     """What is said against args; empty where nothing is wrong."""
     from src.errors import ProjectError
-    from src.evaluation.inputs import find_inputs
+    from src.evaluation.plan.inputs import find_inputs
 
     def find(args: EvaluationArgs) -> str:
         try:

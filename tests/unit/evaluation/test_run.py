@@ -8,9 +8,10 @@ import pytest
 from src.artifacts import files_below
 from src.errors import ArtifactError
 from src.evaluation import steps
-from src.evaluation.generations_file import read_generations
+from src.evaluation.generation.generations_file import read_generations
 from src.evaluation.run import evaluate
-from tests.unit.evaluation.conftest import BOTH, Project
+from tests.demo_attributes import BOTH
+from tests.unit.evaluation.conftest import Project
 
 FILES = {
     "generations.parquet",

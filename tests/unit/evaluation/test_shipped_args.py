@@ -4,8 +4,8 @@ import pytest
 
 from src.config.evaluation import EvaluationArgs
 from src.config.loading import load_args
-from src.evaluation.cells import build_cells, condition_title
-from src.evaluation.conditions import with_all_conditions
+from src.evaluation.plan.cells import build_cells, condition_title
+from src.evaluation.plan.conditions import with_all_conditions
 from tests.unit.evaluation.conftest import make_attributes
 
 ARGS = Path(__file__).resolve().parents[3] / "args"

@@ -14,24 +14,17 @@ from src.config.attributes import AttributeArgs
 from src.config.training import TrainingArgs
 from src.control_tokens import load_tokenizer, sentence_length, tokenizer_fingerprint
 from tests.builders import sentence
+from tests.demo_attributes import SENTIMENT, toxicity
 
 
 def small_attributes() -> dict[str, Attribute]:
     return attributes_from_args(
         {
             "toxicity": AttributeArgs(
-                scorer={"name": "profanity_check"},
-                labels=("nontoxic", "toxic"),
-                edges=(0.2,),
-                desired="nontoxic",
-                words={"nontoxic": ("polite",), "toxic": ("stupid", "fool")},
+                **toxicity(0.2), words={"nontoxic": ("polite",), "toxic": ("stupid", "fool")}
             ),
             "sentiment": AttributeArgs(
-                scorer={"name": "vader"},
-                labels=("neg", "pos"),
-                edges=(0.0,),
-                desired="pos",
-                words={"neg": ("terrible",), "pos": ("wonderful",)},
+                **SENTIMENT, words={"neg": ("terrible",), "pos": ("wonderful",)}
             ),
         }
     )

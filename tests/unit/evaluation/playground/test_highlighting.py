@@ -15,7 +15,8 @@ from src.evaluation.playground.highlighting import (
     style_sheet,
     tint,
 )
-from tests.unit.evaluation.conftest import BOTH, make_attributes
+from tests.demo_attributes import BOTH
+from tests.unit.evaluation.conftest import make_attributes
 
 HOSTILE = (
     "<script>window.hit = 1</script>",

@@ -10,13 +10,14 @@ from src.artifacts import read_manifest
 from src.attributes.scorer import cached_scorer
 from src.config.evaluation import DecodingArgs
 from src.errors import UserError
-from src.evaluation.generation import Task, Writer
+from src.evaluation.generation.writer import Task, Writer
+from src.evaluation.plan.prompts import Prompt
 from src.evaluation.playground.exchange import Question
 from src.evaluation.playground.models import SOURCE, Playground
 from src.evaluation.playground.runs import named_runs
-from src.evaluation.prompts import Prompt
-from src.evaluation.scoring import score_continuations
-from tests.unit.evaluation.conftest import BOTH, Project
+from src.evaluation.scoring.sentences import score_continuations
+from tests.demo_attributes import BOTH
+from tests.unit.evaluation.conftest import Project
 
 
 @pytest.fixture

@@ -1,0 +1,182 @@
+"""The controllability matrix: every combination of labels asked for, against what came out.
+
+Imports neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from src.attributes.attribute import Attributes
+from src.config.evaluation import Condition, DecodingArgs
+from src.evaluation.continuation import Continuation
+from src.evaluation.metrics.comparison import Finished, counterpart
+from src.evaluation.plan.cells import Cell
+from src.evaluation.statistics.intervals import share_interval
+from src.evaluation.statistics.paired_tests import Pair, difference
+
+
+def controllability(
+    finished: Finished, attributes: Attributes, decodings: Mapping[str, DecodingArgs]
+) -> list[dict[str, Any]]:
+    """What each model writes under every condition, and what asking for one label changes.
+
+    Args:
+        finished: cells with their continuations.
+        attributes: of the data set.
+        decodings: of the args.
+
+    Returns:
+        `controllability` of metrics.json: one entry per model, decoding and prompts with two conditions at
+        least:
+
+        - `model`, `decoding`, `prompts`.
+        - `unconditioned_decoding`: of the row that asks nothing. Contrast decoding has nothing to contrast
+          there, so the model's plain cell stands in; null where there is none.
+        - `rows`: per condition `condition`, `n_sentences` and `shares`: attribute → label → `share`,
+          `ci_low`, `ci_high` of the sentences; null where nothing was written.
+        - `effects`: what asking `attribute` for `label` instead of nothing does, all else asked alike
+          (`given`), to the share of `measured_label` of `measured`: `difference`, `ci_low`, `ci_high`,
+          paired by prompt. `leakage` is true where `measured` is another attribute. Null where a cell
+          wrote nothing.
+    """
+    found = []
+    for (model, decoding, prompts), places in _groups(finished, decodings).items():
+        counts = {key: _count(*finished[i], attributes) for key, i in places.items()}
+        nothing = places.get(_key({}))
+        found.append(
+            {
+                "model": model,
+                "decoding": decoding,
+                "prompts": prompts,
+                "unconditioned_decoding": None
+                if nothing is None
+                else finished[nothing][0].decoding,
+                "rows": [_row(one, attributes) for one in _sorted(counts.values())],
+                "effects": [
+                    effect
+                    for asked, label, without, with_it in _steps(counts, attributes)
+                    for effect in _effects(asked, label, without, with_it, attributes)
+                ],
+            }
+        )
+    return found
+
+
+def _groups(
+    finished: Finished, decodings: Mapping[str, DecodingArgs]
+) -> dict[tuple[str, str, str], dict[tuple, int]]:
+    """(model, decoding, prompts) → condition → place of its cell; groups with two conditions at least."""
+    cells = [cell for cell, _ in finished]
+    groups: dict[tuple[str, str, str], dict[tuple, int]] = {}
+    for i, cell in enumerate(cells):
+        key = (cell.model, cell.decoding, cell.prompts)
+        groups.setdefault(key, {})[_key(cell.condition)] = i
+    for (model, _, _), places in groups.items():
+        if _key({}) not in places:
+            # Asked nothing, this decoding is no cell: see `has_cells`.
+            plain = counterpart(cells[next(iter(places.values()))], model, cells, decodings)
+            if plain is not None:
+                places[_key({})] = plain
+    return {key: places for key, places in groups.items() if len(places) > 1}
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Sentences of a cell per prompt: all, and those with each label.
+
+    Attributes:
+        condition: asked for.
+        prompt_ids: [prompts], sorted.
+        n_sentences: [prompts].
+        of: (attribute, label) → [prompts].
+    """
+
+    condition: Condition
+    prompt_ids: tuple[str, ...]
+    n_sentences: np.ndarray
+    of: dict[tuple[str, str], np.ndarray]
+
+
+def _key(condition: Condition) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(condition.items()))
+
+
+def _sorted(counts: Iterable[_Counts]) -> list[_Counts]:
+    """By how much is asked for; as in the args among equals."""
+    return sorted(counts, key=lambda one: len(one.condition))
+
+
+def _count(cell: Cell, continuations: Sequence[Continuation], attributes: Attributes) -> _Counts:
+    place = {p: i for i, p in enumerate(sorted({c.prompt_id for c in continuations}))}
+    n_sentences = np.zeros(len(place), dtype=np.int64)
+    of = {
+        (name, label): np.zeros(len(place), dtype=np.int64)
+        for name, one in attributes.items()
+        for label in one.labels
+    }
+    for continuation in continuations:
+        i = place[continuation.prompt_id]
+        n_sentences[i] += len(continuation.labels)
+        for row in continuation.labels:
+            for name in attributes:
+                of[name, row[name]][i] += 1
+    return _Counts(cell.condition, tuple(place), n_sentences, of)
+
+
+def _row(counts: _Counts, attributes: Attributes) -> dict[str, Any]:
+    total = int(counts.n_sentences.sum())
+    shares: dict[str, dict[str, Any]] = {}
+    for name, one in attributes.items():
+        for label in one.labels:
+            interval = share_interval(counts.of[name, label], counts.n_sentences)
+            shares.setdefault(name, {})[label] = {
+                "share": float(counts.of[name, label].sum() / total) if total else None,
+                "ci_low": interval and interval.low,
+                "ci_high": interval and interval.high,
+            }
+    return {"condition": dict(counts.condition), "n_sentences": total, "shares": shares}
+
+
+def _steps(
+    counts: Mapping[tuple, _Counts], attributes: Attributes
+) -> Iterator[tuple[str, str, _Counts, _Counts]]:
+    """Pairs of conditions of which one asks for one label more: attribute, label, without it, with it."""
+    for with_it in _sorted(counts.values()):
+        for name in attributes:
+            if name in with_it.condition:
+                rest = {a: label for a, label in with_it.condition.items() if a != name}
+                without = counts.get(_key(rest))
+                if without is not None:
+                    yield name, with_it.condition[name], without, with_it
+
+
+def _effects(
+    asked: str, asked_label: str, without: _Counts, with_it: _Counts, attributes: Attributes
+) -> Iterator[dict[str, Any]]:
+    if without.prompt_ids != with_it.prompt_ids:
+        raise ValueError("cells over different prompts cannot be paired")
+    for name, one in attributes.items():
+        for label in one.labels:
+            pair = Pair(
+                with_it.of[name, label],
+                with_it.n_sentences,
+                without.of[name, label],
+                without.n_sentences,
+            )
+            found = difference(pair) if pair.measurable else None
+            yield {
+                "attribute": asked,
+                "label": asked_label,
+                "given": dict(without.condition),
+                "measured": name,
+                "measured_label": label,
+                "leakage": name != asked,
+                "difference": found and found.value,
+                "ci_low": found and found.low,
+                "ci_high": found and found.high,
+            }

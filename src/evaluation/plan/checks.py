@@ -1,0 +1,220 @@
+"""What can be wrong with the inputs of an evaluation, each as an error that says what to do."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from src.artifacts import Manifest, check_disk_space, differences, file_sha256
+from src.attributes.attribute import Attribute, check_condition
+from src.attributes.hub_models import HUB_TIMEOUT_SECONDS
+from src.attributes.scorer import cached_scorer
+from src.config.evaluation import EvaluationArgs
+from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
+from src.evaluation.plan.cells import has_cells
+from src.evaluation.scoring.judge import judges_of
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+BYTES_PER_CONTINUATION = 4000
+"""Disk needed per continuation, generously: its text, sentences, scores and labels, twice."""
+HUB_PROBE = "gpt2"
+PROMPTS_OF_A_FILE = 10_000
+"""Stands for the size of a prompt file of which all are taken, where disk space is estimated."""
+
+
+@dataclass
+class Problems:
+    """What was found to be wrong so far."""
+
+    found: list[ProjectError] = field(default_factory=list)
+
+    def attempt(self, work: Callable[..., T], *arguments: Any) -> T | None:
+        """The result, or None with the problem kept."""
+        try:
+            return work(*arguments)
+        except ProjectError as problem:
+            self.found.append(problem)
+            return None
+
+    def raise_all(self) -> None:
+        """Raise one error that names every problem; nothing to raise without one."""
+        # Several checkpoints of one run can have the same problem: say it once.
+        found = list({str(problem): problem for problem in self.found}.values())
+        if len(found) == 1:
+            raise found[0]
+        if found:
+            all_outside = all(isinstance(problem, UnavailableError) for problem in found)
+            kind = UnavailableError if all_outside else UserError
+            lines = "\n".join(f"  {i}. {problem}" for i, problem in enumerate(found, 1))
+            raise kind(f"{len(found)} things are missing:\n{lines}")
+
+
+def check_files(manifest: Manifest, prefix: str, hash_files: bool) -> None:
+    """Raises ArtifactError where a file that will be read is not what the manifest says."""
+    changed = []
+    for name, recorded in manifest["files"].items():
+        path = manifest.folder / name
+        if not name.startswith(prefix):
+            continue
+        if not path.is_file():
+            changed.append(f"{name} is missing")
+        elif path.stat().st_size != recorded["bytes"] or (
+            hash_files and file_sha256(path) != recorded["sha256"]
+        ):
+            changed.append(f"{name} has changed")
+    if changed:
+        raise ArtifactError(
+            f"{manifest.folder} is not as it was published: {', '.join(changed)}",
+            fix="make it again with --overwrite",
+        )
+
+
+def misfits(name: str, model: Manifest, dataset: Manifest) -> Iterator[ProjectError]:
+    """What a model was trained with and the data set of this evaluation does not have."""
+    different = [
+        *differences(
+            _without_judges(model["attributes"]),
+            _without_judges(dataset["attributes"]),
+            "attributes",
+        ),
+        *differences(model["cleaning"], dataset["cleaning"], "cleaning"),
+        *differences(
+            model["tokenizer"]["fingerprint"],
+            dataset["tokenizer"]["fingerprint"],
+            "tokenizer.fingerprint",
+        ),
+    ]
+    if different:
+        yield ArtifactError(
+            f"models.{name}: {model.folder} was trained with other attributes or another tokenizer "
+            f"than {dataset.folder} has (model: was, data set: now):\n    "
+            + "\n    ".join(different)
+            + "\n   ",
+            fix="evaluate it with the data set that it was trained on, or train it again",
+        )
+
+
+def _without_judges(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What training depends on: a judge makes no label, so another one is no other attribute."""
+    return {name: {**one, "judge": None} for name, one in attributes.items()}
+
+
+def unused_decodings(args: EvaluationArgs) -> Iterator[ProjectError]:
+    """Decodings that no cell would use: contrast decoding where nothing weighted is asked for, say."""
+    swept = args.sweep.decoding if args.sweep is not None else None
+    for name, decoding in args.decodings.items():
+        named = any(name in (e.decodings or ()) for e in args.models.values())
+        if name == swept and not named:
+            continue
+        entries = [e for e in args.models.values() if e.decodings is None or name in e.decodings]
+        if not any(has_cells(decoding, condition) for e in entries for condition in e.conditions):
+            yield UserError(
+                f"decodings.{name} is used by no model and condition",
+                fix="name it in a model's decodings, ask for an attribute that it has a weight for, "
+                "or leave it out",
+            )
+
+
+def unknown_labels(
+    args: EvaluationArgs, attributes: Mapping[str, Attribute]
+) -> Iterator[ProjectError]:
+    """Conditions and contrast weights that name what the data set does not have."""
+    asked = [(f"models.{n}.conditions", c) for n, e in args.models.items() for c in e.conditions]
+    weighted = [
+        (f"decodings.{n}.contrast_weights", d.contrast_weights) for n, d in args.decodings.items()
+    ]
+    if args.sweep is not None:
+        asked.append(("sweep.condition", args.sweep.condition))
+        weighted.append(("sweep.contrast_weights", args.sweep.contrast_weights))
+    for where, condition in asked:
+        try:
+            check_condition(condition, attributes)
+        except UserError as problem:
+            yield UserError(f"{where}: {problem}")
+    for where, weights in weighted:
+        yield from _unknown_weights(where, weights, attributes)
+
+
+def _unknown_weights(
+    where: str, weights: Iterable[str], attributes: Mapping[str, Attribute]
+) -> Iterator[ProjectError]:
+    for attribute in weights:
+        if attribute not in attributes:
+            near = difflib.get_close_matches(attribute, attributes, n=1)
+            yield UserError(
+                f"{where} names an attribute that the data set does not have",
+                got=attribute,
+                allowed=", ".join(attributes),
+                fix=f"Did you mean {near[0]!r}?" if near else None,
+            )
+
+
+def missing_scorers(attributes: Mapping[str, Attribute]) -> Iterator[ProjectError]:
+    """Scorers and judges whose models are neither here nor to be had."""
+    wanted = [("scorer", name, one.scorer) for name, one in attributes.items()]
+    wanted += [("judge", name, one.scorer) for name, one in judges_of(attributes).items()]
+    for role, name, scorer in wanted:
+        for line in cached_scorer(scorer).missing():
+            # What is only not downloaded yet is no problem where the hub answers.
+            if "downloaded" not in line or not _hub_answers():
+                yield UnavailableError(f"{role} {scorer.name} of attribute {name}: {line}")
+
+
+def _hub_answers() -> bool:
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    try:
+        get_hf_file_metadata(hf_hub_url(HUB_PROBE, "config.json"), timeout=HUB_TIMEOUT_SECONDS)
+    except Exception as error:  # its HTTP client's own types differ between versions
+        logger.debug("the hub does not answer: %s", error)
+        return False
+    return True
+
+
+def check_output(args: EvaluationArgs) -> None:
+    """Raises where the output folder cannot be written or its disk is too small.
+
+    Raises:
+        UserError: it is a file.
+        UnavailableError: no permission, or no space.
+    """
+    folder = args.output
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if existing == folder and not folder.is_dir():
+        raise UserError(
+            "output is a file", got=str(folder), fix="set output to a folder of its own"
+        )
+    parent = folder.absolute().parent if existing == folder else existing
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise UnavailableError(
+            f"output {folder} cannot be written: no permission in {parent}",
+            fix="set an output folder that this user may write to",
+        )
+    cells = sum(
+        len(e.conditions) * len(e.decodings or args.decodings) for e in args.models.values()
+    )
+    counts = sum(source.count or PROMPTS_OF_A_FILE for source in args.prompts)
+    check_disk_space(folder, cells * counts * args.samples_per_prompt * BYTES_PER_CONTINUATION)
+
+
+def warn_of_other_attributes(name: str, model: Manifest, asked: set[str]) -> None:
+    """Say so where a model is asked for what it was not trained on: the paper does, but it may be a slip."""
+    unknown = sorted(asked - set(model["condition_on"]))
+    if model["condition_on"] and unknown:
+        logger.info("%s is asked for %s, which it was not trained on", name, ", ".join(unknown))
+
+
+def warn_of_other_data(name: str, model: Manifest, dataset: Manifest) -> None:
+    """Warn of validation prompts that a model may have been trained on."""
+    if model["made_from"].get("dataset_manifest_sha256") != dataset.sha256:
+        logger.warning(
+            "%s was trained on another data set than %s: it may have seen the validation prompts",
+            name,
+            dataset.folder,
+        )

@@ -1,0 +1,184 @@
+"""Tables as files and for the terminal: Markdown, text, CSV, LaTeX. Imports no torch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from src.evaluation.metrics.comparison import BASELINE, OWN
+from src.evaluation.plan.cells import condition_title
+from src.evaluation.tables.result_tables import TEXT_COLUMNS, condition_titles, measured
+from src.evaluation.tables.table import Table
+
+WIDTH = 100
+"""Columns of a terminal that the printed tables fit."""
+
+
+def to_markdown(tables: Sequence[Table]) -> str:
+    """The tables as a document."""
+    parts = ["# Results\n"]
+    for table in tables:
+        rule = ["---" if name in TEXT_COLUMNS else "---:" for name in table.header]
+        lines = [table.header, rule, *table.rows]
+        body = "\n".join("| " + " | ".join(map(_escape, line)) + " |" for line in lines)
+        note = f"\n{_escape(table.note)}\n" if table.note else ""
+        parts.append(f"## {table.title}\n\n{_escape(table.caption)}\n\n{body}\n{note}")
+    return "\n".join(parts)
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*")
+
+
+def to_text(tables: Sequence[Table]) -> str:
+    """The tables for a terminal, at most 100 columns wide; every caption once, at the end."""
+    bodies = ["\n".join(_text_lines(table)) for table in tables]
+    captions = dict.fromkeys(table.caption for table in tables)
+    notes = [textwrap.fill(caption, WIDTH) for caption in captions]
+    return "\n\n".join([*bodies, "\n".join(notes)])
+
+
+def _text_lines(table: Table) -> Iterator[str]:
+    yield table.title
+    for columns in _blocks(table):
+        widths = [_width(table, i) for i in columns]
+        for line in (table.header, *table.rows):
+            cells = [
+                line[i].ljust(width) if table.header[i] in TEXT_COLUMNS else line[i].rjust(width)
+                for i, width in zip(columns, widths, strict=True)
+            ]
+            yield ("  " + "  ".join(cells)).rstrip()
+    if table.note:
+        yield from textwrap.wrap(table.note, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def _width(table: Table, column: int) -> int:
+    return max(len(line[column]) for line in (table.header, *table.rows))
+
+
+def _blocks(table: Table) -> Iterator[list[int]]:
+    """Columns of each block: as many as fit the width, the leading words in front of every block."""
+    words = [i for i, name in enumerate(table.header) if name in TEXT_COLUMNS] or [0]
+    start = 2 + sum(_width(table, i) for i in words) + 2 * (len(words) - 1)
+    block, used = list(words), start
+    for column in (i for i in range(len(table.header)) if i not in words):
+        needed = 2 + _width(table, column)
+        if used + needed > WIDTH and len(block) > len(words):
+            yield block
+            block, used = list(words), start
+        block.append(column)
+        used += needed
+    yield block
+
+
+CSV_FIGURES = (
+    "misalignment",
+    "ci_low",
+    "ci_high",
+    "contradiction",
+    "probability",
+    "expected_max",
+    "perplexity",
+    "distinct_2",
+    "self_bleu",
+    "n_empty",
+)
+CSV_JUDGE_FIGURES = tuple(
+    f"judge_{figure}{part}"
+    for figure in ("misalignment", "disagreement")
+    for part in ("", "_ci_low", "_ci_high")
+)
+P_VALUES = {BASELINE: "p_holm baseline", OWN: "p_holm own unconditioned"}
+"""Columns of the corrected p-values, by the role of the cell that a figure is compared with."""
+
+
+def to_csv(metrics: Mapping[str, Any]) -> str:
+    """The same figures for a spreadsheet: one line per model, decoding, prompts and attribute.
+
+    Columns go by condition, as in the tables: `nontoxic: misalignment`, `nontoxic: ci_low` and so on;
+    shares, not percent; blank where there is no such cell, no sentence or no comparison.
+    """
+    names = measured(metrics["attributes"])
+    rows = [row for row in metrics["rows"] if row["attribute"] in names]
+    judged = any(figure in row for row in rows for figure in CSV_JUDGE_FIGURES)
+    figures = CSV_FIGURES + (CSV_JUDGE_FIGURES if judged else ())
+    lines: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in rows:
+        line = lines.setdefault(_line_of(row, row["attribute"]), {})
+        for figure in figures:
+            line[f"{condition_title(row['condition'])}: {figure}"] = row.get(figure)
+    for one in metrics.get("comparisons", ()):
+        for role in one["roles"]:
+            column = f"{condition_title(one['a']['condition'])}: {P_VALUES[role]}"
+            lines[_line_of(one["a"], one["attribute"])][column] = one["p_holm"]
+    figures = (*figures, *P_VALUES.values())
+    columns = [f"{title}: {figure}" for title in condition_titles(rows) for figure in figures]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["prompts", "attribute", "model", "decoding", *columns])
+    for key, line in lines.items():
+        writer.writerow([*key, *(line.get(column) for column in columns)])
+    return out.getvalue()
+
+
+def _line_of(cell: Mapping[str, Any], attribute: str) -> tuple[str, ...]:
+    return cell["prompts"], attribute, cell["model"], cell["decoding"]
+
+
+LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "†": r"\textsuperscript{\textdagger}",
+        "*": r"\textsuperscript{*}",
+        "–": "--",
+        "−": "$-$",
+        # A bracket at the start of a line would be read as the option of the line break before it.
+        "[": "{[}",
+        "]": "{]}",
+        **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+    }
+)
+
+
+def to_latex(tables: Sequence[Table]) -> str:
+    """The tables for a paper: `\\input` this file; it needs the packages booktabs and graphicx.
+
+    A table wider than the page is scaled down to it.
+    """
+    opening = r"% \usepackage{booktabs,graphicx}; UTF-8" + "\n"
+    return "\n".join([opening, *(_latex_table(table) for table in tables)])
+
+
+def _latex_table(table: Table) -> str:
+    columns = "".join("l" if name in TEXT_COLUMNS else "r" for name in table.header)
+
+    about = f"{table.caption} {table.note}".strip().translate(LATEX)
+
+    def line(cells: Sequence[str]) -> str:
+        return " & ".join(cell.translate(LATEX) for cell in cells) + r" \\"
+
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{table.title.translate(LATEX)}. {about}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            line(table.header),
+            r"\midrule",
+            *map(line, table.rows),
+            r"\bottomrule",
+            r"\end{tabular}}",
+            r"\end{table}",
+            "",
+        ]
+    )

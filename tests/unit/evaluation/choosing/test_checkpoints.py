@@ -1,0 +1,101 @@
+"""The checkpoint of a training run that is evaluated, and that the choice is on record."""
+
+import json
+
+import pytest
+
+from src.errors import ArtifactError
+from src.evaluation.choosing.checkpoints import select_measured
+from src.evaluation.run import evaluate
+from tests.demo_attributes import BOTH
+
+STEPS = ("step-000001", "step-000002")
+MEASURED = [
+    {"name": "step-000001", "loss": 3.0, "control_auc": {"toxicity": 0.6, "sentiment": 0.8}},
+    {"name": "step-000002", "loss": 2.0, "control_auc": {"toxicity": 0.5, "sentiment": 0.6}},
+    {"name": "final", "loss": 2.5, "control_auc": {"toxicity": 0.5, "sentiment": 0.7}},
+]
+
+
+@pytest.fixture(scope="module")
+def run_of_three(project):
+    """A training run with three checkpoints, measured."""
+    return project.publish("three", checkpoints=STEPS, measured=MEASURED)
+
+
+def args_of(project, path, by, output="selected", **changes):
+    entry = {"path": path, "select": by, "conditions": [{}, BOTH]}
+    prompts = {"prompts": [{"kind": "unprompted", "count": 5}]}
+    return project.args(output, models={"M-TS": entry}, **(prompts | changes))
+
+
+@pytest.mark.parametrize(
+    "by, checkpoint, value",
+    [("lowest_loss", "step-000002", 2.0), ("highest_control_auc", "step-000001", 0.7)],
+)
+def test_by_what_training_measured(project, run_of_three, by, checkpoint, value):
+    args, selected = select_measured(args_of(project, run_of_three, by))
+    assert args.models["M-TS"].checkpoint == checkpoint
+    assert selected["M-TS"]["candidates"][checkpoint] == pytest.approx(value)
+    assert len(selected["M-TS"]["candidates"]) == 3
+
+
+def test_a_run_that_measured_nothing(project):
+    unmeasured = [{"name": "final", "loss": None, "control_auc": {}}]
+    path = project.publish("unmeasured", measured=unmeasured)
+    with pytest.raises(ArtifactError, match="did not measure this"):
+        select_measured(args_of(project, path, "lowest_loss"))
+
+
+def test_by_misalignment_on_prompts_that_are_not_reported(project, run_of_three):
+    args = args_of(
+        project, run_of_three, "lowest_misalignment",
+        selection_prompts={"kind": "unprompted", "count": 7},
+    )  # fmt: skip
+    evaluate(args)
+    metrics = json.loads((project.folder / "selected/metrics.json").read_text())
+    selected = metrics["selected"]["M-TS"]
+    assert set(selected["candidates"]) == {*STEPS, "final"}
+    assert selected["candidates"][selected["checkpoint"]] == min(selected["candidates"].values())
+    assert metrics["models"]["M-TS"]["checkpoint"] == selected["checkpoint"]
+    assert {row["n_prompts"] for row in metrics["rows"]} == {5}
+
+
+@pytest.mark.parametrize(
+    "change, part",
+    [
+        ({}, "needs selection_prompts"),
+        (
+            {
+                "selection_prompts": {"kind": "validation", "count": 4},
+                "prompts": [{"kind": "validation", "count": 4}],
+            },
+            "may not be those chosen on",
+        ),
+    ],
+)
+def test_misalignment_needs_prompts_of_its_own(project, run_of_three, change, part):
+    with pytest.raises(ValueError, match=part):
+        args_of(project, run_of_three, "lowest_misalignment", **change)
+
+
+def test_either_a_checkpoint_or_a_choice(project, run_of_three):
+    entry = {"path": run_of_three, "select": "lowest_loss", "checkpoint": "step-000001"}
+    with pytest.raises(ValueError, match="either checkpoint or select"):
+        project.args(models={"M-TS": entry})
+
+
+def test_a_dry_run_says_what_is_chosen(project, run_of_three):
+    said = evaluate(args_of(project, run_of_three, "lowest_loss"), dry_run=True)
+    assert "checkpoint of M-TS by lowest_loss: step-000002" in said
+    prompts = {"kind": "unprompted", "count": 7}
+    args = args_of(project, run_of_three, "lowest_misalignment", selection_prompts=prompts)
+    said = evaluate(args, dry_run=True)
+    assert "before them, to choose: 28 continuations" in said
+    assert all(f"  {one}, nontoxic + pos" in said for one in (*STEPS, "final"))
+
+
+def test_what_was_measured_on_validation_sentences_goes_with_other_prompts(project, run_of_three):
+    prompts = [{"kind": "validation", "count": 4}]
+    with pytest.raises(ValueError, match="measured on validation sentences"):
+        args_of(project, run_of_three, "lowest_loss", prompts=prompts)

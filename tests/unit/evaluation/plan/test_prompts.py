@@ -1,0 +1,130 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from src.config.prompts import FilePrompts, UnpromptedPrompts, ValidationPrompts
+from src.errors import ArtifactError, DataError, UserError
+from src.evaluation.plan.prompts import Prompt, load_prompts
+
+
+def validation(count):
+    return ValidationPrompts(kind="validation", count=count)
+
+
+def from_file(path, **options):
+    return load_prompts(FilePrompts(kind="file", path=path, **options), Path("none"), {}, seed=0)
+
+
+def labels_of(prompts, dataset):
+    rows = pq.read_table(next(dataset.glob("validation-*.parquet"))).to_pylist()
+    by_id = {row["id"]: tuple(row["labels"].values()) for row in rows}
+    return Counter(by_id[prompt.id] for prompt in prompts)
+
+
+def test_validation_prompts_are_balanced_over_label_combinations(project):
+    prompts = load_prompts(validation(8), project.dataset, project.attributes, seed=0)
+    assert labels_of(prompts, project.dataset) == {
+        ("nontoxic", "neg"): 2,
+        ("nontoxic", "pos"): 2,
+        ("toxic", "neg"): 2,
+        ("toxic", "pos"): 2,
+    }
+    uneven = load_prompts(validation(7), project.dataset, project.attributes, seed=0)
+    assert sorted(labels_of(uneven, project.dataset).values()) == [1, 2, 2, 2]
+    assert len({prompt.id for prompt in prompts}) == 8
+    assert all(prompt.text for prompt in prompts)
+
+
+def test_the_seed_and_nothing_else_draws_them(project, tmp_path):
+    drawn = load_prompts(validation(8), project.dataset, project.attributes, seed=0)
+    assert drawn == load_prompts(validation(8), project.dataset, project.attributes, seed=0)
+    other = load_prompts(validation(8), project.dataset, project.attributes, seed=1)
+    assert {p.id for p in drawn} != {p.id for p in other}
+    # The same rows in two shards and another order give the same prompts.
+    table = pq.read_table(next(project.dataset.glob("validation-*.parquet")))
+    rows = table.to_pylist()[::-1]
+    for i, part in enumerate((rows[:9], rows[9:])):
+        pq.write_table(pa.Table.from_pylist(part), tmp_path / f"validation-{i}.parquet")
+    assert load_prompts(validation(8), tmp_path, project.attributes, seed=0) == drawn
+    # Fewer prompts are some of the more.
+    fewer = load_prompts(validation(4), project.dataset, project.attributes, seed=0)
+    assert {p.id for p in fewer} < {p.id for p in drawn}
+
+
+def test_too_few_validation_sentences_name_the_group(project):
+    with pytest.raises(DataError, match=r"toxic \+ pos: \d+ sentences, 40 asked for"):
+        load_prompts(validation(160), project.dataset, project.attributes, seed=0)
+
+
+def test_a_data_set_without_validation_sentences(tmp_path, attributes):
+    with pytest.raises(ArtifactError, match="no validation sentences"):
+        load_prompts(validation(4), tmp_path, attributes, seed=0)
+
+
+def test_unprompted_samples_have_ids_and_no_text():
+    source = UnpromptedPrompts(kind="unprompted", count=120)
+    prompts = load_prompts(source, Path("none"), {}, seed=0)
+    assert len({prompt.id for prompt in prompts}) == 120
+    assert {prompt.text for prompt in prompts} == {""}
+    assert prompts[7] == Prompt("007", "")
+
+
+def test_a_text_file_gives_a_prompt_per_line_that_is_not_blank(tmp_path):
+    path = tmp_path / "prompts.txt"
+    path.write_bytes("\ufeffOne day\r\n\r\n   \nTwo\u2028lines in one\nÜber\n".encode())
+    assert from_file(path) == [
+        Prompt("line-000001", "One day"),
+        Prompt("line-000004", "Two\u2028lines in one"),
+        Prompt("line-000005", "Über"),
+    ]
+
+
+def test_real_toxicity_prompts_format(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    lines = [
+        {"filename": "a", "prompt": {"text": "The men", "toxicity": None}, "continuation": {"text": "x"}},
+        {"filename": "b", "prompt": {"text": "I asked her", "toxicity": 0.1}},
+    ]  # fmt: skip
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    assert [prompt.text for prompt in from_file(path)] == ["The men", "I asked her"]
+    assert [p.text for p in from_file(path, text_key="filename")] == ["a", "b"]
+
+
+def test_some_lines_of_a_file_are_drawn_by_the_seed_and_stay_in_order(tmp_path):
+    path = tmp_path / "prompts.txt"
+    path.write_text("".join(f"prompt {i}\n" for i in range(50)))
+    drawn = [prompt.text for prompt in from_file(path, count=10)]
+    assert len(drawn) == 10
+    assert drawn == sorted(drawn, key=lambda text: int(text.split()[1]))
+    assert drawn != [f"prompt {i}" for i in range(10)]
+    assert drawn == [prompt.text for prompt in from_file(path, count=10)]
+
+
+@pytest.mark.parametrize(
+    "name,content,message",
+    [
+        ("p.csv", b"a", "unknown kind"),
+        ("p.txt", b"\n \n", "holds no prompt"),
+        ("p.txt", b"caf\xe9\n", "not UTF-8"),
+        ("p.jsonl", b'{"prompt": {"text": "x"}}\n{"prompt": 1}\nnonsense\n', "2 of 3 lines"),
+        ("p.jsonl", b'{"text": "x"}\n', r"line 1: no key 'prompt.text' \(there is: text\)"),
+        ("p.jsonl", b'{"prompt": {"text": "  "}}\n', "is no text"),
+        ("p.jsonl", b"[1]\n", "there is: list"),
+    ],
+)
+def test_a_bad_file_of_prompts_says_where(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        from_file(tmp_path / name)
+
+
+def test_a_file_that_is_not_there_or_too_short(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        from_file(tmp_path / "none.txt")
+    (tmp_path / "p.txt").write_text("one\n")
+    with pytest.raises(DataError, match="at least the 3"):
+        from_file(tmp_path / "p.txt", count=3)
