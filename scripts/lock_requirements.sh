@@ -17,6 +17,7 @@ trap 'rm -rf "$work"' EXIT
 
 for file in requirements.txt tests/requirements.txt scripts/requirements_playground.txt; do
     lock="${file%.txt}.lock"
+    [[ "$lock" == */* ]] || lock="scripts/$lock"
     grep -v '^torch==' "$file" >"$work/in.txt"
     {
         echo "# $file with the hashes of every file, without torch. Made by scripts/lock_requirements.sh."

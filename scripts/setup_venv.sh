@@ -85,7 +85,7 @@ wait_for_another_set_up
 if [[ -e "$unfinished" ]] || ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
     make_venv
 fi
-install requirements.locked requirements.lock --require-hashes --no-deps
+install requirements.locked scripts/requirements.lock --require-hashes --no-deps
 # All of it is there now, so this brings torch, for which there is no one hash, and checks the rest.
 install requirements.installed requirements.txt
 if [[ "${1:-}" == --tests ]]; then

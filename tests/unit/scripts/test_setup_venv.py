@@ -22,7 +22,7 @@ def copy(tmp_path):
     shutil.copy(ROOT / "scripts" / "setup_venv.sh", root / "scripts")
     for name in (
         "requirements.txt",
-        "requirements.lock",
+        "scripts/requirements.lock",
         "tests/requirements.lock",
         "scripts/requirements_playground.lock",
     ):
@@ -57,7 +57,7 @@ def test_only_what_changed_is_installed(copy):
     assert third.returncode == 0, third.stderr
     assert "making" not in third.stderr
     assert "installing requirements.txt" in third.stderr
-    assert "installing requirements.lock" not in third.stderr
+    assert "installing scripts/requirements.lock" not in third.stderr
     assert "installing tests/requirements.lock" in third.stderr
     assert "installing scripts/requirements_playground.lock" in third.stderr
 
