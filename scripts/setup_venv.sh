@@ -7,6 +7,10 @@
 # Nothing is done while .venv holds what the requirement files ask for. A set-up that was
 # interrupted is done anew by the next one.
 #
+# Everything but torch (and the NVIDIA libraries that its usual build brings) is installed from the
+# .lock files: pip compares each file's sha256 before it installs it. A requirement file that was
+# changed needs scripts/lock_requirements.sh.
+#
 # PYTHON=/path/to/python chooses the interpreter. On Linux, torch's usual build brings several GB of
 # NVIDIA's libraries; where they are of no use, set pip's own PIP_EXTRA_INDEX_URL to an index with
 # CPU builds of torch, which pip then prefers (2.13.0+cpu satisfies ==2.13.0).
@@ -81,13 +85,15 @@ wait_for_another_set_up
 if [[ -e "$unfinished" ]] || ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
     make_venv
 fi
+install requirements.locked scripts/requirements.lock --require-hashes --no-deps
+# All of it is there now, so this brings torch, for which there is no one hash, and checks the rest.
 install requirements.installed requirements.txt
 if [[ "${1:-}" == --tests ]]; then
     # Whole, whatever is there: the file lists all it needs, and requirements.txt has the rest.
-    install requirements-tests.installed tests/requirements.txt --no-deps --force-reinstall
+    install requirements-tests.locked tests/requirements.lock --require-hashes --no-deps --force-reinstall
     # The playground is tested too; beside requirements.txt, the file lists all that it needs.
-    install requirements-playground.installed scripts/requirements_playground.txt --no-deps
+    install requirements-playground.locked scripts/requirements_playground.lock --require-hashes --no-deps
     # So is pass 1 on Ray.
-    install requirements-ray.installed scripts/requirements_ray.txt --no-deps
+    install requirements-ray.locked scripts/requirements_ray.lock --require-hashes --no-deps
 fi
 rm -f "$unfinished"

@@ -288,6 +288,8 @@ class Run:
                 fix="set an output folder that this user may write to",
             ) from error
         except BaseException:
+            # Also where the user interrupts: `with` calls no `__exit__` for an `__enter__` that failed.
+            # Nothing is kept back, the error goes on.
             self._unlock()
             raise
         return self

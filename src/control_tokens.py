@@ -71,9 +71,12 @@ def load_tokenizer(
         UnavailableError: it is neither a folder nor to be had from the hub.
         UserError: it is no tokenizer, no fast one, has no end-of-text token, or one that a label needs.
     """
+    source = source_options(name, revision)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **source_options(name, revision))
-    except (OSError, ValueError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(name, **source)
+    except Exception as error:
+        # Not narrower: of files that are not as expected transformers lets through whatever breaks first, and
+        # tokenizers raises a bare Exception.
         raise UserError(
             f"{name!r} holds no tokenizer that can be read ({first_line(error)})",
             fix="check the name, or set another folder",

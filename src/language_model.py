@@ -19,7 +19,7 @@ from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
 from src.artifacts import file_sha256, json_sha256
-from src.attributes.hub_models import first_line, local_only
+from src.attributes.hub_models import first_line, local_only, require_safetensors
 from src.errors import UnavailableError, UserError
 
 logger = logging.getLogger(__name__)
@@ -40,9 +40,10 @@ def model_config(name: str, revision: str | None = None) -> PretrainedConfig:
         UnavailableError: it is neither a local folder nor to be had from the hub.
         UserError: the folder is missing, holds no model, or one that is no causal language model.
     """
+    source = source_options(name, revision)
     try:
-        config = AutoConfig.from_pretrained(name, **source_options(name, revision))
-    except (OSError, ValueError) as error:
+        config = AutoConfig.from_pretrained(name, **source)
+    except Exception as error:  # for this breadth see load_language_model
         raise UserError(
             f"{name!r} holds no model that can be read ({first_line(error)})",
             allowed="what save_pretrained writes: config.json, *.safetensors, the tokenizer's files",
@@ -75,7 +76,12 @@ def source_options(name: str, revision: str | None = None) -> dict[str, Any]:
     )
     if is_a_path and not Path(name).is_dir():
         raise UserError("the folder of a model or tokenizer does not exist", got=name, fix=_HINT)
-    return {"revision": revision, "local_files_only": _local_only(name, revision)}
+    return {
+        "revision": revision,
+        "local_files_only": _local_only(name, revision),
+        # Else transformers asks on the terminal whether to run the code that comes with a model.
+        "trust_remote_code": False,
+    }
 
 
 # One question to the hub for config, tokenizer and weights.
@@ -107,15 +113,24 @@ def load_language_model(
             ones in their place, and only warn.
     """
     config = model_config(name, revision)
-    options: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True}
+    require_safetensors(name)
+    options: dict[str, Any] = {
+        "dtype": torch.float32,
+        "output_loading_info": True,
+        "use_safetensors": True,
+        "weights_only": True,
+    }
     if attention_for(device) is not None:
         options["attn_implementation"] = attention_for(device)
+    source = source_options(name, revision)
     with _quiet_loading():
         try:
             model, found = AutoModelForCausalLM.from_pretrained(
-                name, config=config, **source_options(name, revision), **options
+                name, config=config, **source, **options
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:
+            # Not narrower: of a stranger's folder whose files are not as expected, transformers lets through
+            # whatever breaks first: KeyError, ZeroDivisionError, SafetensorError, StrictDataclassError …
             raise UnavailableError(
                 f"the weights of model {name!r} could not be loaded ({first_line(error)})",
                 fix=_HINT,
@@ -175,7 +190,7 @@ def weights_sha256(name: str, revision: str | None = None) -> str:
         UnavailableError: no weight file is found.
     """
     folder = Path(name) if Path(name).is_dir() else _cached_snapshot(name, revision)
-    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise UnavailableError(f"no weight files of model {name!r} in {folder}")
     return json_sha256({path.name: file_sha256(path) for path in files})

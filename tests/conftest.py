@@ -1,10 +1,14 @@
-"""What holds for all tests: the same examples on every run, and no limit on a busy machine's time."""
+"""What holds for all tests: the same examples on every run, and no limit on a busy machine's time.
+
+`--hypothesis-profile=soak` draws other examples on every run, and 50 times as many in tests/fuzz.
+"""
 
 from __future__ import annotations
 
 from hypothesis import settings
 
 settings.register_profile("same_every_time", derandomize=True, deadline=None)
+settings.register_profile("soak", deadline=None, print_blob=True)
 settings.load_profile("same_every_time")
 
 

@@ -70,6 +70,8 @@ class ClassifierScorer(Scorer):
         except ProjectError:
             raise
         except Exception as error:
+            # Not narrower: between a stranger's weights and his tokenizer anything can break (an index out of
+            # range, a device out of memory), and tokenizers raises a bare Exception. It ends the run.
             raise ScorerError(f"{type(self).__name__} failed: {error}") from error
 
     def _computed(self, texts: list[str], precision: Precision) -> np.ndarray:

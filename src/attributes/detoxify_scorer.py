@@ -161,6 +161,8 @@ class DetoxifyScorer(ClassifierScorer):
         except ProjectError:
             raise
         except Exception as error:
+            # Not narrower: the package looks up classes by names of the checkpoint and fills them with its
+            # weights; a file that does not fit fails anywhere (AttributeError, KeyError, RuntimeError …).
             raise ScorerError(f"{what} does not fit its config: {first_line(error)}") from error
         require_all_weights(what, set(dict(model.named_parameters())) - set(state_dict))
         return model, tokenizer, heads

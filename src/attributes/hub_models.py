@@ -1,8 +1,10 @@
-"""Whether a model of the hub can be had, answered in seconds and without torch."""
+"""Whether a model can be had and holds nothing but safetensors, answered in seconds and without torch."""
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 from pathlib import Path
 
 from src.errors import UnavailableError, UserError
@@ -11,6 +13,9 @@ logger = logging.getLogger(__name__)
 
 HUB_TIMEOUT_SECONDS = 10.0
 HUB_PROBE = "gpt2"
+WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
+# Of a hub model without safetensors, transformers would ask a service to convert it for everybody.
+os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
 
 def local_only(name: str, revision: str | None = None) -> bool:
@@ -32,6 +37,8 @@ def local_only(name: str, revision: str | None = None) -> bool:
         url = hf_hub_url(name, "config.json", revision=revision)
         get_hf_file_metadata(url, timeout=HUB_TIMEOUT_SECONDS)
     except Exception as error:
+        # Not narrower: the hub's client and the HTTP library below it have errors without a common base.
+        # Whatever it was, it is said.
         if is_cached(name, revision):
             logger.warning("hub not reachable (%s): %s from the cache", first_line(error), name)
             return True
@@ -69,6 +76,74 @@ def hub_answers() -> bool:
         logger.debug("the hub does not answer: %s", error)
         return False
     return True
+
+
+def require_safetensors(name: str) -> None:
+    """Refuse a local folder whose weights are anything but safetensors: a pickle can run code.
+
+    Of a hub model, `use_safetensors=True` of transformers asks the same.
+
+    Args:
+        name: a local folder; anything else is passed over.
+
+    Raises:
+        UserError: no safetensors weights, or an index or a config that names other files as weights.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        return
+    shards = []
+    if not (folder / WEIGHTS).is_file():
+        if not (folder / WEIGHTS_INDEX).is_file():
+            found = sorted(p.name for p in folder.iterdir() if p.suffix in _WEIGHT_ENDINGS)
+            raise UserError(
+                f"{name!r} has no weights as safetensors",
+                got=", ".join(found[:3]) or "no weights",
+                allowed=f"{WEIGHTS}, or {WEIGHTS_INDEX} with its files; a pickle can run code",
+                fix="save the model with transformers' save_pretrained, which writes safetensors",
+            )
+        shards = _json_values(folder / WEIGHTS_INDEX, "weight_map")
+    named = [*shards, *_json_values(folder / "config.json", "transformers_weights")]
+    foreign = [n for n in named if not _is_safetensors_of_the_folder(n)]
+    if foreign:
+        raise UserError(
+            f"{name!r} names weights that are no safetensors files of its own folder",
+            got=str(foreign[0])[:80],
+            allowed="*.safetensors in the same folder",
+        )
+
+
+_WEIGHT_ENDINGS = (
+    ".bin",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".pkl",
+    ".h5",
+    ".msgpack",
+    ".gguf",
+    ".safetensors",
+)
+
+
+def _json_values(path: Path, key: str) -> list[object]:
+    """The value of a key as a list; of a mapping, its values. Files that cannot be read are others' work."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return []
+    value = content.get(key) if isinstance(content, dict) else None
+    if isinstance(value, dict):
+        return list(value.values())
+    return [] if value is None else [value]
+
+
+def _is_safetensors_of_the_folder(name: object) -> bool:
+    return (
+        isinstance(name, str)
+        and name.endswith((".safetensors", ".safetensors.index.json"))
+        and name == os.path.basename(name)  # noqa: PTH119  # Path drops a trailing slash
+    )
 
 
 def first_line(error: BaseException) -> str:

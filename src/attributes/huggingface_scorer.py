@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 class HuggingFaceScorer(ClassifierScorer):
     """One output of a text classifier: politeness, formality, emotion … by YAML alone.
 
-    Weights are read from safetensors, or from a pickle that may hold nothing but weights; code that
-    comes with a model is never run.
+    Weights are read from safetensors alone; code that comes with a model is never run.
     """
 
     class Options(ClassifierOptions):

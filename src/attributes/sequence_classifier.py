@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BatchEncoding,
@@ -23,8 +24,8 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-from src.attributes.hub_models import first_line, local_only
-from src.errors import ScorerError, UnavailableError
+from src.attributes.hub_models import first_line, local_only, require_safetensors
+from src.errors import ProjectError, ScorerError, UnavailableError
 from src.runtime import pick_device
 
 NO_LIMIT = 10**6  # transformers writes a number like 1e30 where a tokenizer has no length limit
@@ -205,8 +206,7 @@ def load_classifier(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A text classifier from a local folder in the hub's format, or from the hub.
 
-    Weights come from safetensors, or from a pickle that may hold nothing else; code that comes with a
-    model is never run.
+    Weights come from safetensors alone; code that comes with a model is never run.
 
     Args:
         name: a folder, or `owner/name` on the hub.
@@ -214,25 +214,37 @@ def load_classifier(
 
     Raises:
         UnavailableError: no such folder, and the hub cannot be reached or does not have it.
+        UserError: its weights are no safetensors.
         ScorerError: it is there and is no trained text classifier.
     """
-    where = {"revision": revision or "main", "local_files_only": local_only(name, revision)}
+    where = {
+        "revision": revision or "main",
+        "local_files_only": local_only(name, revision),
+        "trust_remote_code": False,
+    }
     try:
+        config = AutoConfig.from_pretrained(name, **where)
+        require_safetensors(name)
         model, info = AutoModelForSequenceClassification.from_pretrained(
             name,
+            config=config,
             dtype=torch.float32,
+            use_safetensors=True,
             weights_only=True,
-            trust_remote_code=False,
             output_loading_info=True,
             **where,
         )
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **where)
+        tokenizer = AutoTokenizer.from_pretrained(name, **where)
     except OSError as error:
         raise UnavailableError(
             f"the classifier {name!r} cannot be loaded: {first_line(error)}",
             fix="set another model, or a folder with config.json, weights and tokenizer",
         ) from error
+    except ProjectError:
+        raise
     except Exception as error:
+        # Not narrower: the folder is a stranger's, and of a file that is not as expected transformers lets
+        # through whatever breaks first (KeyError, AttributeError …); tokenizers raises a bare Exception.
         raise ScorerError(
             f"{name!r} cannot be used as a text classifier: {first_line(error)}"
         ) from error

@@ -19,6 +19,7 @@ from src.errors import ArgsError
 
 Args = TypeVar("Args", bound=BaseModel)
 EXTENDS = "extends"
+MAX_BYTES = 1_000_000  # the shipped ones have 3,000; the parser takes seconds for a megabyte
 
 
 def load_args(model: type[Args], file: str | Path, overrides: Sequence[str] = ()) -> Args:
@@ -56,9 +57,12 @@ def find_args_file(file: str | Path) -> Path:
         ArgsError: there is none; the message names the nearest one in that folder.
     """
     path = Path(file)
-    for candidate in (path, path.with_name(path.name + ".yaml")):
-        if candidate.is_file():
-            return candidate
+    for candidate in (path, path.with_name(f"{path.name}.yaml") if path.name else path):
+        try:
+            if candidate.is_file():
+                return candidate
+        except OSError as error:  # a name that is too long, a folder that may not be read
+            raise ArgsError([f"{str(file)[:200]}: cannot be read: {error.strerror}"]) from error
     names = sorted(p.stem for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name.removesuffix(".yaml"), names, n=1, cutoff=0.5)
     if near:
@@ -74,6 +78,8 @@ def _read_with_parents(path: Path, children: tuple[Path, ...]) -> Tree:
     if path.resolve() in children:
         return Tree(problems=[f"{path}: extends itself, through {' → '.join(map(str, children))}"])
     try:
+        if path.stat().st_size > MAX_BYTES:
+            return Tree(problems=[f"{path}: larger than {MAX_BYTES:,} bytes: no args file"])
         tree = parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         return Tree(problems=[f"{path}: cannot be read: {error}"])
@@ -85,9 +91,13 @@ def _read_with_parents(path: Path, children: tuple[Path, ...]) -> Tree:
         return Tree(problems=[f"{path}: holds a {type(tree.value).__name__}, a mapping is needed"])
     parents = tree.value.pop(EXTENDS, [])
     whole = Tree(value={})
-    for parent in [parents] if isinstance(parents, str) else parents:
+    parents = [parents] if isinstance(parents, str) else parents
+    if not (isinstance(parents, list) and all(isinstance(one, str) for one in parents)):
+        place = tree.place_of((EXTENDS,))
+        return Tree(problems=[f"{place}: extends: must be an args file or a list of them"])
+    for parent in parents:
         try:
-            parent_path = find_args_file(path.parent / str(parent))
+            parent_path = find_args_file(path.parent / parent)
         except ArgsError as error:
             whole.problems.extend(
                 f"{tree.place_of((EXTENDS,))}: extends: {p}" for p in error.problems

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 MAX_DEPTH = 50
+MAX_DIGITS = 100  # Python itself refuses to read some thousands
 TAG = "tag:yaml.org,2002:"
 Path = tuple[str | int, ...]
 
@@ -110,7 +111,21 @@ def _value(node: yaml.Node, path: Path, file: str, tree: Tree) -> Any:
         return dict(_items(node, path, file, tree))
     if isinstance(node, yaml.SequenceNode):
         return [_value(child, (*path, i), file, tree) for i, child in enumerate(node.value)]
-    return _scalar(node)
+    place = f"{file}:{node.start_mark.line + 1}"
+    if node.tag == f"{TAG}int" and len(node.value) > MAX_DIGITS:
+        tree.problems.append(f"{place}: a whole number of {len(node.value)} digits is not read")
+        return None
+    value = _scalar(node)
+    return _whole_text(value, place, tree) if isinstance(value, str) else value
+
+
+def _whole_text(text: str, place: str, tree: Tree) -> str | None:
+    """JSON writes a character beyond U+FFFF as two escapes, which PyYAML leaves as two halves."""
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        tree.problems.append(f"{place}: half of a character (a lone surrogate) is no text")
+        return None
 
 
 def _items(node: yaml.MappingNode, path: Path, file: str, tree: Tree) -> Iterator[tuple[str, Any]]:
@@ -120,7 +135,9 @@ def _items(node: yaml.MappingNode, path: Path, file: str, tree: Tree) -> Iterato
         if not isinstance(key_node, yaml.ScalarNode):
             tree.problems.append(f"{file}:{line}: a key must be a word")
             continue
-        key = key_node.value
+        key = _whole_text(key_node.value, f"{file}:{line}", tree)
+        if key is None:
+            continue
         if key in seen:
             here = ".".join(map(str, (*path, key)))
             tree.problems.append(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from src.dataset.layout import AUDIT, AUDIT_PICTURE, HAND_CHECK
-from src.dataset.markdown import cell, number, percent, table
+from src.markdown import cell, code, number, percent, table
 
 SHOWN_SOURCES = 20
 
@@ -109,7 +109,7 @@ def _sampled(sentences: Mapping[str, int]) -> str:
 def _judge(name: str, one: Mapping[str, Any]) -> str:
     scorer = ", ".join(f"{key} {value}" for key, value in one["scorer"].items() if key != "name")
     text = (
-        f"### Judge of {cell(name)}\n\nA second scorer, `{cell(one['scorer']['name'])}`"
+        f"### Judge of {cell(name)}\n\nA second scorer, {code(one['scorer']['name'])}"
         f"{f' ({cell(scorer)})' if scorer else ''}, with its own edges {one['edges']}, judges "
         f"{one['sentences']:,} sentences of the data set, chosen at random. It labelled nothing. "
         f"Rank correlation of the two scores {_estimate(one['spearman'])}."
@@ -125,7 +125,7 @@ def _judge(name: str, one: Mapping[str, Any]) -> str:
 def _human(name: str, one: Mapping[str, Any]) -> str:
     text = (
         f"### People's ratings of {cell(name)}\n\n{one['rated_sentences']:,} scored sentences have a rating "
-        f"by people (`{cell(one['key'])}`); a rating counts only where its row is a single sentence. "
+        f"by people ({code(one['key'])}); a rating counts only where its row is a single sentence. "
         f"Rated above {', '.join(f'{edge:g}' for edge in one['edges'])}: the next higher label; nothing "
         "was labelled by it."
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 from src.attributes.attribute import Attributes
 from src.control_tokens import control_token
-from src.dataset.markdown import cell, number, percent, table
 from src.dataset.records import REASONS
 from src.dataset.statistics import HISTOGRAM_BINS
+from src.markdown import cell, code, number, percent, table
 
 # Front matter: which files are which split, so that `load_dataset(folder)` finds them and nothing else.
 FRONT_MATTER = """\
@@ -88,11 +88,11 @@ def _usage(attributes: Attributes, rated: bool) -> str:
     ]
     if rated:
         columns.insert(-1, ("`human`", "people's ratings of exactly this text; null without one"))
-    tokens = ", ".join(f"`{control_token(x)}`" for one in attributes.values() for x in one.labels)
+    tokens = ", ".join(code(control_token(x)) for one in attributes.values() for x in one.labels)
     return (
         "## Use\n\n```python\nfrom datasets import load_dataset\n\n"
         "data = load_dataset('path/of/this/folder')\n```\n\n"
-        + table(("column", "holds"), columns)
+        + table(("column", "holds"), columns, raw=(0, 1))
         + f"\n\nControl tokens: {tokens}. `manifest.json` holds their definitions and all provenance, "
         "`stats.json` the figures below, `excluded.parquet` every record that is not used with its reason "
         "(documents outside the sample are only counted)."
@@ -111,7 +111,7 @@ def _attributes(attributes: Attributes, scorers: Mapping[str, Any], stats: Any) 
             rows.append(
                 (
                     name,
-                    f"`{label}`",
+                    code(label),
                     f"{low}score{high}",
                     found["sentences"],
                     percent(found["share"]),
@@ -119,11 +119,11 @@ def _attributes(attributes: Attributes, scorers: Mapping[str, Any], stats: Any) 
                 )
             )
     text = "## Attributes\n\n" + table(
-        ("attribute", "label", "where", "sentences", "share", ""), rows
+        ("attribute", "label", "where", "sentences", "share", ""), rows, raw=(1,)
     )
     for name, one in attributes.items():
-        facts = ", ".join(f"{cell(key)} `{cell(value)}`" for key, value in scorers[name].items())
-        text += f"\n\n`{name}` is scored by `{one.scorer.name}`: {facts}."
+        facts = ", ".join(f"{cell(key)} {code(value)}" for key, value in scorers[name].items())
+        text += f"\n\n{code(name)} is scored by {code(one.scorer.name)}: {facts}."
         on_edge = stats["attributes"][name]["scores"]["exactly_on_an_edge"]
         text += f" Exactly on an edge: {percent(on_edge['share'])} of the scored sentences."
         if one.quantiles is not None:
@@ -191,7 +191,7 @@ def _histograms(stats: Any) -> str:
         deciles = ", ".join(f"{value:.4g}" for value in one["scores"]["deciles"])
         scores = one["scores"]
         parts.append(
-            f"### Scores of {name}\n\nFrom {scores['lowest']:.4g} to {scores['highest']:.4g}, mean "
+            f"### Scores of {cell(name)}\n\nFrom {scores['lowest']:.4g} to {scores['highest']:.4g}, mean "
             f"{scores['mean']:.4g}; deciles {deciles}; label edges {one['edges']}. "
             "Each line: lower end of the bin, sentences.\n\n```\n" + "\n".join(lines) + "\n```"
         )

@@ -120,7 +120,7 @@ class FileInput:
                 for batch in file.iter_batches(PARQUET_BATCH_ROWS, columns=columns):
                     yield from enumerate(_rows_of_batch(batch), number)
                     number += batch.num_rows
-            except (pa.ArrowException, OSError) as error:
+            except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
                 # Arrow says OSError itself for bytes that make no sense; the system's own errors are
                 # subclasses or have a number.
                 if isinstance(error, OSError) and (type(error) is not OSError or error.errno):
@@ -179,11 +179,17 @@ def _parsed(line: bytes) -> Mapping[str, Any] | Damage:
 
 def _rows_of_batch(batch: Any) -> Iterator[Mapping[str, Any] | Damage]:
     try:
-        yield from batch.to_pylist()
-    except UnicodeDecodeError:
-        # Parquet holds whatever bytes were written: find the rows that are not UTF-8.
-        for i in range(batch.num_rows):
-            try:
-                yield batch.slice(i, 1).to_pylist()[0]
-            except UnicodeDecodeError as error:
-                yield Damage("invalid_utf8", str(error))
+        rows = batch.to_pylist()
+    except (ValueError, OverflowError):
+        # Parquet holds whatever was written: find the rows that are not UTF-8, or a date of no calendar.
+        rows = [_row_of(batch.slice(i, 1)) for i in range(batch.num_rows)]
+    yield from rows
+
+
+def _row_of(batch: Any) -> Mapping[str, Any] | Damage:
+    try:
+        return batch.to_pylist()[0]
+    except UnicodeDecodeError as error:
+        return Damage("invalid_utf8", str(error))
+    except (ValueError, OverflowError) as error:
+        return Damage("unreadable_value", str(error))

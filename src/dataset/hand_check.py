@@ -9,6 +9,7 @@ from typing import Any
 
 from src.attributes.attribute import Attributes
 from src.dataset.audit_sample import AuditSamples, Sampled
+from src.spreadsheet import text_cell
 
 # What a person reads and fills in comes first; what could sway him, last.
 COLUMNS = (
@@ -23,8 +24,6 @@ COLUMNS = (
     "source",
     "id",
 )
-# A spreadsheet would run such a cell as a formula, and the sentences are strangers' text.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def hand_check_sheet(attributes: Attributes, samples: AuditSamples, hand_check: int) -> str:
@@ -60,17 +59,13 @@ def _around(name: str, number: int, edge: float, samples: AuditSamples) -> Itera
 def _line(name: str, row: Sampled, edge: str, why: str) -> Sequence[Any]:
     return [
         name,
-        _harmless(row.text),
+        text_cell(row.text),
         "",
         "",
         row.labels[name],
         f"{row.scores[name]:.6g}",
         edge,
         why,
-        _harmless(row.source),
-        _harmless(row.id),
+        text_cell(row.source),
+        text_cell(row.id),
     ]
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

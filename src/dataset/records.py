@@ -19,6 +19,7 @@ BAD_DOCUMENT_REASONS = {
     "missing_text": "the row has no text (or no sentences) under the key named in the args",
     "text_not_a_string": "what stands under the text's key is not a string",
     "invalid_utf8": "the line holds bytes that are not UTF-8",
+    "unreadable_value": "the row holds a value that no program can read, such as a date of no calendar",
     "line_too_long": "the line is longer than the longest that is read into memory",
     "truncated_file": "the file ends in the middle: what came before was used, the rest is unknown",
     "damaged_file": "the file cannot be decoded from here on: the rest of it is unknown",

@@ -19,6 +19,8 @@ ORDER = [
     "text",
     "attributes",
     "language_model",
+    "markdown",
+    "spreadsheet",
     "control_tokens",
     "target_nll",
     "likelihood",

@@ -19,7 +19,6 @@ import jinja2
 
 from src.artifacts import Manifest, write_text_atomically
 from src.attributes.attribute import from_manifest
-from src.evaluation.markdown import cell, code, table
 from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.model_card.example import example_of
 from src.evaluation.model_card.facts import (
@@ -32,6 +31,7 @@ from src.evaluation.plan.cells import condition_title
 from src.evaluation.plan.checkpoints import checkpoint_folder
 from src.evaluation.tables.captions import measured
 from src.evaluation.tables.table import number, percent_with_interval, with_interval
+from src.markdown import cell, code, table
 
 FOLDER, CARD = "model_cards", "README.md"
 

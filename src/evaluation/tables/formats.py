@@ -13,6 +13,8 @@ from src.evaluation.plan.cells import condition_title
 from src.evaluation.tables.captions import condition_titles, measured
 from src.evaluation.tables.result_tables import TEXT_COLUMNS
 from src.evaluation.tables.table import Table
+from src.markdown import cell
+from src.spreadsheet import text_cell
 
 WIDTH = 100
 """Columns of a terminal that the printed tables fit."""
@@ -23,15 +25,11 @@ def to_markdown(tables: Sequence[Table]) -> str:
     parts = ["# Results\n"]
     for table in tables:
         rule = ["---" if name in TEXT_COLUMNS else "---:" for name in table.header]
-        lines = [table.header, rule, *table.rows]
-        body = "\n".join("| " + " | ".join(map(_escape, line)) + " |" for line in lines)
-        note = f"\n{_escape(table.note)}\n" if table.note else ""
-        parts.append(f"## {table.title}\n\n{_escape(table.caption)}\n\n{body}\n{note}")
+        lines = [[*map(cell, table.header)], rule, *([*map(cell, row)] for row in table.rows)]
+        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        note = f"\n{cell(table.note)}\n" if table.note else ""
+        parts.append(f"## {cell(table.title)}\n\n{cell(table.caption)}\n\n{body}\n{note}")
     return "\n".join(parts)
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("*", "\\*")
 
 
 def to_text(tables: Sequence[Table]) -> str:
@@ -121,9 +119,9 @@ def to_csv(metrics: Mapping[str, Any]) -> str:
     columns = [f"{title}: {figure}" for title in condition_titles(rows) for figure in figures]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["prompts", "attribute", "model", "decoding", *columns])
+    writer.writerow(["prompts", "attribute", "model", "decoding", *map(text_cell, columns)])
     for key, line in lines.items():
-        writer.writerow([*key, *(line.get(column) for column in columns)])
+        writer.writerow([*map(text_cell, key), *(line.get(column) for column in columns)])
     return out.getvalue()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -140,34 +139,6 @@ def test_a_head_without_trained_weights_is_refused(three: Path, tmp_path: Path) 
     AutoTokenizer.from_pretrained(three).save_pretrained(tmp_path)
     with pytest.raises(ScorerError, match=r"not a trained text classifier.*classifier"):
         scorer(tmp_path).score(["a"])
-
-
-def test_code_that_comes_with_a_model_is_not_run(three: Path, tmp_path: Path) -> None:
-    config = json.loads((three / "config.json").read_text())
-    config["model_type"] = "strange"
-    config["auto_map"] = {
-        "AutoConfig": "code.StrangeConfig",
-        "AutoModelForSequenceClassification": "code.Strange",
-    }
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    harm = tmp_path / "harm"
-    (tmp_path / "code.py").write_text(f"import pathlib\npathlib.Path({str(harm)!r}).mkdir()\n")
-    with pytest.raises(ScorerError, match="cannot be used as a text classifier"):
-        scorer(tmp_path).score(["a"])
-    assert not harm.exists()
-
-
-def test_weights_in_a_pickle_cannot_run_code(three: Path, tmp_path: Path) -> None:
-    class Harm:
-        def __reduce__(self) -> tuple:
-            return Path.mkdir, (tmp_path / "harm",)
-
-    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
-        (tmp_path / name).write_bytes((three / name).read_bytes())
-    torch.save({"classifier.bias": Harm()}, tmp_path / "pytorch_model.bin")
-    with pytest.raises(ScorerError):
-        scorer(tmp_path, label=0).score(["a"])
-    assert not (tmp_path / "harm").exists()
 
 
 def test_models_that_are_not_there(no_hub: object, tmp_path: Path) -> None:

@@ -63,6 +63,23 @@ def test_everything_needed_is_listed(extra_file):
     assert not missing
 
 
+@pytest.mark.parametrize("path", [BASE, TESTS, PLAYGROUND], ids=["program", "tests", "playground"])
+def test_the_lock_has_the_same_versions_with_their_hashes(path):
+    """All but torch, whose builds differ in bytes under one version."""
+    folder = ROOT / "scripts" if path == BASE else path.parent
+    text = (folder / path.with_suffix(".lock").name).read_text(encoding="utf-8")
+    locked = {}
+    for entry in re.split(r"\n(?=\S)", text):
+        if not entry.startswith("#"):
+            requirement, *hashes = re.split(r"\s+\\\s+--hash=", entry.strip())
+            assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes), entry
+            assert hashes, entry
+            parsed = Requirement(requirement)
+            locked[canonicalize_name(parsed.name)] = str(parsed.specifier)
+    wanted = {name: str(r.specifier) for name, r in pins(path).items() if name != "torch"}
+    assert locked == wanted, "run scripts/lock_requirements.sh"
+
+
 def test_every_import_is_a_direct_requirement():
     files = [*ROOT.glob("main_*.py"), *(ROOT / "src").rglob("*.py"), *ROOT.glob("scripts/*.py")]
     modules = {module for path in files for module in imported_modules(path)}

@@ -20,10 +20,14 @@ def copy(tmp_path):
     (root / "scripts").mkdir(parents=True)
     (root / "tests").mkdir()
     shutil.copy(ROOT / "scripts" / "setup_venv.sh", root / "scripts")
-    (root / "requirements.txt").write_text("# nothing\n")
-    (root / "tests" / "requirements.txt").write_text("# nothing\n")
-    for name in ("playground", "ray"):
-        (root / "scripts" / f"requirements_{name}.txt").write_text("# nothing\n")
+    for name in (
+        "requirements.txt",
+        "scripts/requirements.lock",
+        "tests/requirements.lock",
+        "scripts/requirements_playground.lock",
+        "scripts/requirements_ray.lock",
+    ):
+        (root / name).write_text("# nothing\n")
     return root
 
 
@@ -54,8 +58,9 @@ def test_only_what_changed_is_installed(copy):
     assert third.returncode == 0, third.stderr
     assert "making" not in third.stderr
     assert "installing requirements.txt" in third.stderr
-    assert "installing tests/requirements.txt" in third.stderr
-    assert "installing scripts/requirements_playground.txt" in third.stderr
+    assert "installing scripts/requirements.lock" not in third.stderr
+    assert "installing tests/requirements.lock" in third.stderr
+    assert "installing scripts/requirements_playground.lock" in third.stderr
 
 
 def stub(folder, name, version, has_venv=True, pip="true"):

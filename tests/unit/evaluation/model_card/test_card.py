@@ -9,11 +9,11 @@ from huggingface_hub import ModelCard
 
 from src.artifacts import file_sha256, read_manifest
 from src.control_tokens import encode_prompt, load_tokenizer
-from src.evaluation.markdown import cell, code, table
 from src.evaluation.model_card.card import copy_commands, model_card
 from src.evaluation.model_card.example import example_of
 from src.evaluation.run import evaluate
 from src.evaluation.tables.table import percent_with_interval
+from src.markdown import cell, code, table
 from tests.demo_attributes import BOTH
 from tests.unit.evaluation.conftest import Project
 
