@@ -249,7 +249,7 @@ def _examples(model: str, dataset: Path, pad_to: int | None) -> tuple[Any, list[
     from src.artifacts import read_manifest
     from src.attributes.attribute import from_manifest
     from src.control_tokens import control_ids, load_tokenizer, render
-    from src.training.examples import rows_of
+    from src.training.sentences import rows_of
 
     attributes = from_manifest(read_manifest(dataset, "dataset", verify=False)["attributes"])
     tokenizer = load_tokenizer(model, attributes)

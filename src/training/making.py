@@ -15,17 +15,18 @@ from src.attributes.attribute import to_manifest
 from src.config.training import TrainingArgs
 from src.control_tokens import control_ids, tokenizer_fingerprint
 from src.language_model import weights_sha256
-from src.process_group import agreed
+from src.process_group import agreed, wait_for_everyone
 from src.runtime import is_main_process, process_rank, world_size
 from src.training.callbacks import RunCallback
 from src.training.checkpoints import Checkpoints, Progress
 from src.training.curve import draw_curve
-from src.training.examples import Collator, Examples, LengthGroupedOrder, read_sentences
+from src.training.examples import Collator, Examples, LengthGroupedOrder
 from src.training.layout import CURVE, FINAL, TIMING
 from src.training.metrics_log import MetricsLog
 from src.training.model_setup import prepare_model
 from src.training.objective import ControlTrainer
 from src.training.preflight import Plan
+from src.training.sentences import open_sentences, write_sentences
 from src.training.step_shares import StepShares
 from src.training.validation import Validation
 
@@ -86,13 +87,18 @@ def make_trainer(
 ) -> ControlTrainer:
     """The Trainer of a run, with its model and sentences, before its first step."""
     _quiet_transformers()
-    sentences = read_sentences(
-        args.dataset,
-        plan.tokenizer,
-        plan.attributes,
-        max_sentences=args.optimisation.max_sentences,
-        seed=args.seed,
-    )
+    tokenised = checkpoints.trainer_folder.with_name("sentences")
+    if is_main_process():
+        write_sentences(
+            tokenised,
+            plan.dataset,
+            plan.tokenizer,
+            plan.attributes,
+            max_sentences=args.optimisation.max_sentences,
+            seed=args.seed,
+        )
+    wait_for_everyone()
+    sentences = open_sentences(tokenised)
     order = LengthGroupedOrder(sentences, plan.schedule.sentences_per_step, args.seed)
     shares = StepShares(order, plan.schedule, process_rank(), world_size())
     callback = RunCallback(log, checkpoints, args.checkpoints.every_steps, order)

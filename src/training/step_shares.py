@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sized
 from typing import Protocol
 
+import numpy as np
 from torch.utils.data import Sampler
 
 from src.training.schedule import Schedule
@@ -46,9 +47,9 @@ class StepShares(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         batch, step_size = self._schedule.batch_sentences, self._schedule.sentences_per_step
-        numbers = list(self._order)
+        numbers = np.fromiter(self._order, dtype=np.int64, count=len(self._order))
         for step_start in range(0, len(numbers), step_size):
             step = numbers[step_start : step_start + step_size]
             for pass_start in range(0, len(step), self._per_pass):
                 start = pass_start + self._rank * batch
-                yield step[start : start + batch] or [NOBODY]
+                yield step[start : start + batch].tolist() or [NOBODY]

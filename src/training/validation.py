@@ -16,7 +16,7 @@ from src.errors import DataError, ProjectError
 from src.language_model import Precision
 from src.likelihood import control_auc, sentence_log_likelihoods
 from src.runtime import keyed_hash
-from src.training.examples import rows_of
+from src.training.sentences import rows_of
 
 
 @dataclass(frozen=True)

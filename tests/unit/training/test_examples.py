@@ -5,17 +5,21 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from src.artifacts import Manifest, read_manifest
 from src.control_tokens import load_tokenizer
-from src.errors import DataError
+from src.errors import ArtifactError, DataError, UnavailableError
 from src.target_nll import NO_TARGET
 from src.training.examples import (
     Collator,
     Examples,
     LengthGroupedOrder,
+)
+from src.training.sentences import (
     Sentences,
     drawn_ids,
-    read_sentences,
+    open_sentences,
     rows_of,
+    write_sentences,
 )
 from src.training.step_shares import NOBODY
 from tests.unit.training.small_data import rows, small_attributes
@@ -31,9 +35,20 @@ def tokenizer(gpt2, attributes):
     return load_tokenizer(str(gpt2[0]), attributes)
 
 
+def read(folder, dataset, tokenizer, attributes, max_sentences=None):
+    """Written by one call and mapped by another, as the processes of a training do."""
+    made = read_manifest(dataset, "dataset")
+    write_sentences(folder, made, tokenizer, attributes, max_sentences=max_sentences, seed=0)
+    return open_sentences(folder)
+
+
+def ids_of(sentences):
+    return [sentences.id(row) for row in range(len(sentences))]
+
+
 @pytest.fixture(scope="module")
-def sentences(gpt2, tokenizer, attributes):
-    return read_sentences(gpt2[1], tokenizer, attributes, max_sentences=None, seed=0)
+def sentences(gpt2, tokenizer, attributes, tmp_path_factory):
+    return read(tmp_path_factory.mktemp("read") / "s", gpt2[1], tokenizer, attributes)
 
 
 def examples(
@@ -48,7 +63,7 @@ def spelled(tokenizer, example):
 
 def test_every_row_is_read_in_order_as_its_tokens(sentences, tokenizer):
     made = rows("train", 120)
-    assert sentences.ids == [row["id"] for row in made]
+    assert ids_of(sentences) == [row["id"] for row in made]
     for i in (0, 59, 60, 119):  # also across the two shards
         tokens = sentences.tokens[sentences.starts[i] : sentences.starts[i + 1]]
         assert tokenizer.decode(tokens) == made[i]["text"]
@@ -62,16 +77,46 @@ def test_a_split_without_files_or_rows_is_an_error(tmp_path, tokenizer, attribut
 
 
 def test_a_draw_is_the_same_for_every_model_and_a_larger_one_holds_a_smaller(
-    gpt2, tokenizer, attributes, sentences
+    gpt2, tokenizer, attributes, sentences, tmp_path
 ):
     small, large = (drawn_ids(gpt2[1], n, seed=0) for n in (20, 50))
     assert len(small) == 20
     assert small < large
     assert drawn_ids(gpt2[1], 20, seed=1) != small
     assert drawn_ids(gpt2[1], None, seed=0) is None
-    drawn = read_sentences(gpt2[1], tokenizer, attributes, max_sentences=20, seed=0)
-    assert drawn.ids == [i for i in sentences.ids if i in small], "in the order of the files"
-    assert len(read_sentences(gpt2[1], tokenizer, attributes, max_sentences=999, seed=0).ids) == 120
+    drawn = read(tmp_path / "20", gpt2[1], tokenizer, attributes, 20)
+    assert ids_of(drawn) == [i for i in ids_of(sentences) if i in small], (
+        "in the order of the files"
+    )
+    assert len(read(tmp_path / "999", gpt2[1], tokenizer, attributes, 999)) == 120
+
+
+def test_several_pieces_make_the_same_files_and_are_mapped_not_read(
+    gpt2, tokenizer, attributes, sentences, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("src.training.sentences._ROWS_AT_ONCE", 7)
+    again = read(tmp_path / "s", gpt2[1], tokenizer, attributes)
+    for name in ("tokens", "starts", "ids", "id_starts", "labels", "untagged"):
+        assert np.array_equal(getattr(again, name), getattr(sentences, name)), name
+        assert isinstance(getattr(again, name).base, np.memmap), name
+
+
+def test_what_an_interrupted_run_has_written_is_used_only_for_the_same_data_set(
+    gpt2, tokenizer, attributes, tmp_path
+):
+    folder, made = tmp_path / "s", read_manifest(gpt2[1], "dataset")
+    read(folder, gpt2[1], tokenizer, attributes)
+    before = (folder / "tokens").stat().st_mtime_ns
+    read(folder, gpt2[1], tokenizer, attributes)
+    assert (folder / "tokens").stat().st_mtime_ns == before
+    (folder / "sentences.json").unlink()  # killed before the last file
+    read(folder, gpt2[1], tokenizer, attributes)
+    assert (folder / "tokens").stat().st_mtime_ns != before
+    other = Manifest(made.folder, made.content | {"seed": 99})
+    with pytest.raises(ArtifactError, match="was made again since this training began"):
+        write_sentences(folder, other, tokenizer, attributes, max_sentences=None, seed=0)
+    with pytest.raises(UnavailableError, match="all processes of the training share"):
+        open_sentences(tmp_path / "nowhere")
 
 
 def test_a_sentence_is_rendered_with_the_tokens_of_its_labels(sentences, tokenizer, attributes):
@@ -134,8 +179,10 @@ def test_a_batch_is_padded_and_tells_the_trainer_its_targets(sentences, tokenize
 
 def many(n, seed=0):
     lengths = np.random.default_rng(seed).integers(5, 60, n)
+    ids = [f"row-{i}".encode() for i in range(n)]
     return Sentences(
-        ids=[f"row-{i}" for i in range(n)],
+        ids=np.frombuffer(b"".join(ids), np.uint8),
+        id_starts=np.concatenate([[0], np.cumsum([len(one) for one in ids])]),
         tokens=np.zeros(lengths.sum(), np.int32),
         starts=np.concatenate([[0], np.cumsum(lengths)]),
         labels=np.zeros((n, 0), np.int8),
