@@ -104,11 +104,12 @@ def is_first_of_its_machine() -> bool:
 def configure_logging(debug: bool = False) -> None:
     """Progress goes to stderr by `logging`; stdout is kept for the final result.
 
-    Only the main process speaks below WARNING. Libraries are quieted: their INFO is not the user's.
+    The main process speaks for all: the others would repeat its warnings, and report errors only. Libraries
+    are quieted: their INFO is not the user's.
     """
     level = logging.DEBUG if debug else logging.INFO
     logging.basicConfig(
-        level=level if is_main_process() else logging.WARNING,
+        level=level if is_main_process() else logging.ERROR,
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
         stream=sys.stderr,

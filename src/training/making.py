@@ -188,8 +188,10 @@ def _trainer_args(args: TrainingArgs, plan: Plan, checkpoints: Checkpoints) -> T
 
 
 def _quiet_transformers() -> None:
-    """Bars only in a terminal, and ours; warnings stay."""
+    """Bars only in a terminal, and ours; warnings stay, once."""
     transformers_logging.disable_progress_bar()
+    if not is_main_process():
+        transformers_logging.set_verbosity_error()
 
 
 def _facts(

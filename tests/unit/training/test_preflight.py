@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from pydantic import ValidationError
 
 from src.errors import ArtifactError, UnavailableError, UserError
 from src.training.preflight import preflight
@@ -22,7 +23,47 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(gpt2, tmp_path):
     assert "120 sentences" in said
     assert "conditioned on toxicity, sentiment: 16 steps on cpu" in said
     assert str(tmp_path / "m") in said
+    assert said.endswith("\na step: 8 sentences, 8 at a time\nnothing is missing")
     assert everything(tmp_path) == []
+
+
+def test_a_dry_run_says_how_processes_share_a_step(gpt2, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    args = training_args(tmp_path / "m", gpt2[1], gpt2[0], parallel={"strategy": "fsdp"})
+    said = train(args, dry_run=True)
+    assert "16 steps" in said
+    assert "8 sentences shared by 4 processes (fsdp), each 1 x 2" in said
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(UserError, match=r"3 processes cannot share.*allowed: 1, 2, 4, 8 processes"):
+        train(args, dry_run=True)
+
+
+def test_a_launchers_own_ways_of_sharing_are_refused(gpt2, tmp_path, monkeypatch):
+    args = training_args(tmp_path / "m", gpt2[1], gpt2[0])
+    with monkeypatch.context() as patch:
+        patch.setenv("ACCELERATE_USE_FSDP", "true")
+        with pytest.raises(UserError, match=r"ask for FSDP.*set parallel\.strategy: fsdp"):
+            train(args, dry_run=True)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    with pytest.raises(UserError, match=r"got 'bf16'.*set optimisation\.precision"):
+        train(args, dry_run=True)
+
+
+def test_how_a_step_is_shared_is_no_part_of_what_is_trained(gpt2, tmp_path):
+    whole, sharded = (
+        training_args(tmp_path / "m", gpt2[1], gpt2[0], parallel={"strategy": strategy})
+        for strategy in ("data_parallel", "fsdp")
+    )
+    assert whole.what_is_trained() == sharded.what_is_trained()
+    assert "parallel" not in whole.what_is_trained()
+    with pytest.raises(ValidationError, match="fsdp computes in bf16 or fp32"):
+        training_args(
+            tmp_path / "m",
+            gpt2[1],
+            gpt2[0],
+            optimisation={"learning_rate": 1e-3, "precision": "fp16"},
+            parallel={"strategy": "fsdp"},
+        )
 
 
 def test_no_weights_are_loaded(gpt2, tmp_path):
