@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.browser import chromium
-from tests.evaluation_folder import evaluation_folder, plain_sentences
+from tests.evaluation_folder import (
+    comparisons,
+    controllability,
+    evaluation_folder,
+    plain_sentences,
+    selected,
+    sweep,
+    trained_longer,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -94,6 +102,13 @@ def small(tmp_path_factory):
             "unprompted": [""] * 40,
             "validation": [f"The letter number {i}" for i in range(20)],
         },
+    )
+    made.change_metrics(
+        comparisons=comparisons(made.metrics["rows"]),
+        controllability=controllability(),
+        models=trained_longer(),
+        selected=selected(),
+        sweep=sweep(),
     )
     return made.write_report()
 

@@ -23,6 +23,7 @@ class SweepShown:
 
     Attributes:
         asked: whom, and for what.
+        attribute: whose misalignment it is; `joint` where several were asked for.
         caption: of the table.
         chosen: name of the chosen candidate; None where none kept to the limits.
         figure: candidates and baseline; None where nothing could be measured.
@@ -30,6 +31,7 @@ class SweepShown:
     """
 
     asked: str
+    attribute: str
     caption: str
     chosen: str | None
     figure: ParetoFigure | None
@@ -47,6 +49,7 @@ def build_sweep(metrics: Mapping[str, Any]) -> SweepShown | None:
     chosen = sweep["chosen"]
     return SweepShown(
         asked=f"{sweep['model']}, asked {condition_title(sweep['condition'])}",
+        attribute=sweep["attribute"],
         caption=captions.sweep(sweep),
         chosen=None if chosen is None else points[chosen]["name"],
         figure=draw_points(numbers, [("baseline, asked nothing", 0, "sweep.baseline"), *named]),

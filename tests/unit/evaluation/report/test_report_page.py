@@ -174,6 +174,7 @@ def test_a_sweep_shows_its_candidates_and_its_choice(tmp_path):
             assert f"sweep.candidates.{i}.{key}" in there
     assert "sweep.baseline.perplexity" in there
     assert "limits: <b>weight of toxicity 1</b>" in text
+    assert "misalignment, toxicity, %" in text.split('id="sweep"')[1].split("</section>")[0]
 
 
 def leaves(value, path):
