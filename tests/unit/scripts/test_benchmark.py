@@ -252,7 +252,7 @@ def corpus(folder, n=240):
     folder.mkdir()
     rows = [
         {"text": text, "meta": {"document_id": f"d{i}", "pile_set_name": "Tweets"}}
-        for i, text in enumerate(sentences(n))
+        for i, text in enumerate(dict.fromkeys(sentences(n)))
     ]
     data = "".join(json.dumps(row) + "\n" for row in rows).encode()
     (folder / "Tweets-00000.jsonl.zst").write_bytes(zstandard.ZstdCompressor().compress(data))
@@ -264,6 +264,7 @@ SMALL_BERT = {
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "intermediate_size": 64,
+    "initializer_range": 0.5,  # else so small a model scores every text alike
 }
 
 
@@ -278,7 +279,7 @@ def test_tagging_compares_speed_and_labels_with_detoxify(tmp_path, monkeypatch):
         0.2 < facts["above_threshold"] < 0.8
     )  # a threshold on one side of all would flip no label
     assert facts["label_flips"] == 0
-    assert 0 < facts["largest_difference"] < 1e-3
+    assert 0 < facts["largest_difference"] < 0.1
 
 
 def test_training_runs_all_four_sides_on_the_same_sentences(tmp_path):
@@ -338,7 +339,7 @@ def test_pass_one_reports_where_the_time_goes(tmp_path, monkeypatch):
 
     for place, name in ((Scorer, "score"), (steps, "split_sentences")):
         monkeypatch.setattr(place, name, getattr(place, name))  # put back what the part replaces
-    folder = corpus(tmp_path / "corpus")
+    folder = corpus(tmp_path / "small corpus")
     two, outside = pass_one.measure(
         options(tmp_path), folder, times=2, overrides=overrides(tmp_path)
     )
@@ -358,7 +359,8 @@ def test_copies_have_document_ids_of_their_own(tmp_path):
 
 
 def test_memory_is_of_the_whole_family_of_processes(tmp_path):
-    script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'x = b'1' * (60 << 20); import time; time.sleep(0.5)'])"  # noqa: E501
+    child = "import time; x = b'1' * (60 << 20); time.sleep(0.5)"
+    script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     import sys
 
     alone = memory._peak_megabytes([sys.executable, "-c", "import time; time.sleep(0.3)"])
