@@ -189,7 +189,7 @@ def test_every_kind_of_shard_is_read_from_a_url(tmp_path, protocol):
 
 
 def test_a_url_whose_package_is_not_installed_says_so():
-    with pytest.raises(UnavailableError, match="cannot be opened .*install what it needs"):
+    with pytest.raises(UnavailableError, match=r"cannot be opened .*install what it needs"):
         files("gs://bucket/shards").names()
 
 
