@@ -81,6 +81,10 @@ class DataError(UserError):
     """The data do not hold what the run needs."""
 
 
+class ProgramError(ProjectError):
+    """A defect of the program, found by itself; nothing was published."""
+
+
 class ScorerError(ProjectError):
     """A scorer failed. It is never turned into a score."""
 

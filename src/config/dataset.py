@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from src.config.attributes import AttributeArgs, check_attributes
 from src.config.executor import ExecutorArgs
-from src.config.strict import Strict
+from src.config.strict import OutputFolder, Strict
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -149,7 +148,7 @@ class AuditArgs(Strict):
 class DatasetArgs(Strict):
     """Stage 1: raw documents → labelled sentences."""
 
-    output: Path = Field(description="folder of the finished data set")
+    output: OutputFolder = Field(description="folder of the finished data set")
     source: FilesSource | HubSource = Field(
         discriminator="kind", description="where documents come from"
     )

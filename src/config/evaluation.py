@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from src.config.prompts import Prompts
-from src.config.strict import Strict
+from src.config.strict import OutputFolder, Strict
 from src.config.sweep import ChooseArgs, SweepArgs
 
 Condition = dict[str, str]
@@ -94,7 +94,7 @@ class PerplexityArgs(Strict):
 class EvaluationArgs(Strict):
     """Stage 3: what the models write when asked, and how often it contradicts what was asked."""
 
-    output: Path = Field(description="folder of the results")
+    output: OutputFolder = Field(description="folder of the results")
     dataset: Path = Field(description="folder made by main_dataset_create.py")
     models: dict[str, ModelEntry] = Field(
         min_length=1, description="models by the name in the tables"

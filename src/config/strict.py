@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 
 class Strict(BaseModel):
@@ -11,3 +15,17 @@ class Strict(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, strict=False
     )
+
+
+def _local(folder: Path) -> Path:
+    # A path drops the second slash of `s3://`.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(folder)):
+        raise ValueError(
+            f"{str(folder)!r} is a URL, and results are published by renaming a folder, which object stores "
+            "cannot do: set a local or mounted folder, and copy the finished run from there"
+        )
+    return folder
+
+
+OutputFolder = Annotated[Path, AfterValidator(_local)]
+"""Where a run is made and published: a folder of a file system that can lock and rename."""

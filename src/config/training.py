@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from src.config.strict import Strict
+from src.config.strict import OutputFolder, Strict
 
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -104,7 +104,7 @@ class CheckpointArgs(Strict):
 class TrainingArgs(Strict):
     """Stage 2: labelled sentences → a model that follows control tokens."""
 
-    output: Path = Field(description="folder of the finished model")
+    output: OutputFolder = Field(description="folder of the finished model")
     dataset: Path = Field(description="folder made by main_dataset_create.py")
     model: BaseModelArgs = Field(description="the model that is fine-tuned")
     condition_on: tuple[str, ...] = Field(

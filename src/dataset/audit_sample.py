@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +103,8 @@ class AuditSamples:
         self.any_kept = Smallest(size)
         self.rated = {name: Smallest(size) for name in rated}
         self.n_rated = dict.fromkeys(rated, 0)
+        self._of_batch: dict[int, Sampled] = {}
+        self._labels: dict[tuple[str, ...], dict[str, str]] = {}
         halves = (hand_check // 2, hand_check - hand_check // 2)
         self.nearest = {
             (name, edge, side): Smallest(halves[side])
@@ -112,11 +115,12 @@ class AuditSamples:
 
     def add(self, batch: LabelledBatch) -> None:
         """Offer a batch with the columns `id`, `document_id`, `source`, `text` and, if rated, `human`."""
+        self._of_batch = {}
         ids = batch.table["id"].to_pylist()
         hashes = [keyed_hash(self._seed, "audit", one) for one in ids]
         for i, hashed in enumerate(hashes):
             if self.any_kept.takes(hashed):
-                self.any_kept.add(_sampled(batch, i), hashed)
+                self.any_kept.add(self._sampled(batch, i), hashed)
         if self.rated:
             self._add_rated(batch, hashes)
         for one in self._attributes.values():
@@ -129,7 +133,7 @@ class AuditSamples:
                     continue
                 self.n_rated[name] += 1
                 if sample.takes(hashes[i]):
-                    sample.add(_sampled(batch, i), hashes[i])
+                    sample.add(self._sampled(batch, i), hashes[i])
 
     def _add_nearest(self, batch: LabelledBatch, hashes: list[int], one: Attribute) -> None:
         scores, labels = batch.scores[one.name], np.array(batch.labels[one.name])
@@ -142,10 +146,21 @@ class AuditSamples:
                 for i in np.flatnonzero(there):
                     key = float(distance[i]), hashes[i]
                     if nearest.takes(*key):
-                        nearest.add(_sampled(batch, int(i)), *key)
+                        nearest.add(self._sampled(batch, int(i)), *key)
+
+    def _sampled(self, batch: LabelledBatch, i: int) -> Sampled:
+        """One object per sentence, whichever samples take it in."""
+        if i not in self._of_batch:
+            labels = batch.combination_at(i)
+            self._of_batch[i] = _sampled(
+                batch,
+                i,
+                self._labels.setdefault(labels, dict(zip(batch.labels, labels, strict=True))),
+            )
+        return self._of_batch[i]
 
 
-def _sampled(batch: LabelledBatch, i: int) -> Sampled:
+def _sampled(batch: LabelledBatch, i: int, labels: Mapping[str, str]) -> Sampled:
     def value(column: str) -> Any:
         return batch.table[column][i].as_py()
 
@@ -153,10 +168,10 @@ def _sampled(batch: LabelledBatch, i: int) -> Sampled:
     return Sampled(
         id=value("id"),
         document_id=value("document_id"),
-        source=value("source"),
+        source=sys.intern(value("source")),
         text=value("text"),
         scores={name: float(scores[i]) for name, scores in batch.scores.items()},
-        labels={name: labels[i] for name, labels in batch.labels.items()},
+        labels=labels,
         used=not batch.near_edge[i],
         human={name: rating for name, rating in (human or {}).items() if rating is not None},
     )

@@ -42,6 +42,10 @@ class LabelledBatch:
     def __len__(self) -> int:
         return self.table.num_rows
 
+    def combination_at(self, i: int) -> Combination:
+        """The labels of one sentence, in the attributes' order."""
+        return tuple(labels[i] for labels in self.labels.values())
+
     def combinations(self) -> list[Combination]:
         """Each sentence's labels, in the attributes' order."""
         return list(zip(*self.labels.values(), strict=True))

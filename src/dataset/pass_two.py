@@ -32,8 +32,8 @@ from src.dataset.labelling import (
 from src.dataset.records import COUNTED_ONLY, REASONS
 from src.dataset.scored_shards import HUMAN, ScoredShards
 from src.dataset.statistics import DECILES, ScoreFigures, ScoreRange
-from src.dataset.tally import Tally
-from src.errors import DataError
+from src.dataset.tally import REPORT_IT, Tally
+from src.errors import DataError, ProgramError
 from src.runtime import progress
 
 logger = logging.getLogger(__name__)
@@ -139,7 +139,15 @@ class PassTwo:
         return files
 
     def _check(self, files: DatasetFiles) -> None:
-        """Raises RuntimeError where a record was lost between the passes: a defect of the program."""
+        """Raises ProgramError where a record was lost in a shard or between the passes."""
+        self._tally.check()
+        counted = self._tally.records_written()
+        if self._shards.n_rows() != counted:
+            raise ProgramError(
+                f"read = used + excluded does not hold: {self._shards.n_rows()} rows in scored/, "
+                f"{counted} counted by pass 1",
+                fix=REPORT_IT,
+            )
         tally, left_out = self._tally, files.left_out
         used = sum(split.sentences for split in files.splits.values())
         before = tally.excluded_documents + tally.excluded_sentences
@@ -150,9 +158,10 @@ class PassTwo:
             or left_out != before + late
             or files.rows_written() != (used, left_out.total())
         ):
-            raise RuntimeError(
+            raise ProgramError(
                 f"read = used + excluded does not hold in pass 2: {tally.sentences_kept} sentences kept "
-                f"by pass 1, {used} used, {dict(left_out)} left out, {files.rows_written()} rows written"
+                f"by pass 1, {used} used, {dict(left_out)} left out, {files.rows_written()} rows written",
+                fix=REPORT_IT,
             )
 
     def _stats(self, files: DatasetFiles) -> dict[str, Any]:

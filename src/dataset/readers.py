@@ -41,6 +41,7 @@ class ReadDocuments(PipelineStep):
         super().__init__()
         self.source, self.names, self.tally = source, list(names), tally
         self.source_needed = source_needed
+        self.sentences_key = getattr(source, "sentences_key", None)
 
     def run(
         self, data: DocumentsPipeline = None, rank: int = 0, world_size: int = 1
@@ -88,9 +89,8 @@ class ReadDocuments(PipelineStep):
             return "rating_not_a_number"
         if ratings:
             document.metadata["human"] = {name: float(value) for name, value in ratings.items()}
-        sentences_key = getattr(self.source, "sentences_key", None)
-        if sentences_key is not None:
-            return self._fill_with_sentences(document, row, sentences_key)
+        if self.sentences_key is not None:
+            return self._fill_with_sentences(document, row, self.sentences_key)
         text = find(row, self.source.text_key)
         if text is None:
             return "missing_text"

@@ -131,6 +131,10 @@ class ScoredShards:
             total.add(Tally.from_json(json.loads(metadata[TALLY_KEY.encode()])))
         return total
 
+    def n_rows(self) -> int:
+        """Rows of all shards, by what the files themselves say."""
+        return sum(pq.read_metadata(path).num_rows for path in self.paths())
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """The rows in the order of the input, in tables of `ROWS_PER_GROUP` rows (the last is smaller).
 

@@ -14,7 +14,7 @@ from datatrove.pipeline.base import PipelineStep
 
 from src.attributes.scorer import cached_scorer
 from src.config.attributes import ScorerArgs
-from src.control_tokens import load_tokenizer, sentence_length
+from src.control_tokens import load_tokenizer, sentence_length, tokens_keep_to_words
 from src.dataset.records import is_left_out, leave_out, sentence_of
 from src.dataset.tally import Tally
 from src.runtime import keyed_uniform
@@ -167,16 +167,29 @@ class CountTokens(PipelineStep):
         self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
         """Note the number of tokens of each sentence (with end-of-text), mark the long ones."""
-        for records, sentences in in_chunks(data, TOKENIZING_CHUNK):
+        tokenizer, keeps_to_words = _tokenizer(self.tokenizer)
+        for records, sentences in in_chunks(
+            self._known_too_long(data, keeps_to_words), TOKENIZING_CHUNK
+        ):
             with self.track_time("chunk"):
                 texts = [sentence.text for sentence in sentences]
                 # Texts are encoded as plain text, so the tokenizer's control tokens play no part.
-                lengths = sentence_length(_tokenizer(self.tokenizer), texts)
+                lengths = sentence_length(tokenizer, texts)
             for sentence, length in zip(sentences, lengths, strict=True):
                 sentence.metadata["n_tokens"] = length
                 if self.n_attributes + length >= self.context_length:
                     leave_out(sentence, "too_long")
             yield from records
+
+    def _known_too_long(self, data: Iterable[Document], keeps_to_words: bool) -> Iterator[Document]:
+        """Leave out the sentences whose words alone are too many, which is known without counting tokens."""
+        longest = self.context_length - self.n_attributes - 2  # in words: end-of-text is a token
+        for sentence in data:
+            if keeps_to_words and not is_left_out(sentence):
+                n_words = sum(map(bool, sentence.text.split(" ")))
+                if n_words > longest:
+                    leave_out(sentence, "too_long")
+            yield sentence
 
 
 class ScoreSentences(PipelineStep):
@@ -229,6 +242,8 @@ def in_chunks(
 
 
 @lru_cache(maxsize=1)
-def _tokenizer(name: str) -> Any:
+def _tokenizer(name: str) -> tuple[Any, bool]:
+    """The tokenizer, and whether its tokens keep to words."""
     # One per process: datatrove copies the steps for every task.
-    return load_tokenizer(name)
+    tokenizer = load_tokenizer(name)
+    return tokenizer, tokens_keep_to_words(tokenizer)

@@ -9,8 +9,10 @@ from typing import Any
 from datatrove.data import Document
 
 from src.dataset.records import BAD_DOCUMENT_REASONS, COUNTED_ONLY, is_left_out
+from src.errors import ProgramError
 
 EXAMPLES_PER_REASON = 3
+REPORT_IT = "nothing was published; please report it with the args file"
 # Counts per source stay in memory; in a crawl whose sources are addresses there would be no end to them.
 MAX_SOURCES = 2000
 OTHER_SOURCES = "(other sources)"
@@ -71,14 +73,20 @@ class Tally:
             {r: n for r, n in self.excluded_documents.items() if r in BAD_DOCUMENT_REASONS}
         )
 
+    def records_written(self) -> int:
+        """Rows that the shards should hold: sentences kept, and all that is left out but not only counted."""
+        left_out = self.excluded_documents.total() + self.excluded_sentences.total()
+        return self.sentences_kept + left_out - self.excluded_documents[COUNTED_ONLY]
+
     def check(self) -> None:
-        """Raises RuntimeError where a record was lost or counted twice: a defect of the program."""
+        """Raises ProgramError where a record was lost or counted twice."""
         documents = self.documents_split + self.excluded_documents.total()
         sentences = self.sentences_kept + self.excluded_sentences.total()
         if self.documents_read != documents or self.sentences_made != sentences:
-            raise RuntimeError(
+            raise ProgramError(
                 f"read = used + excluded does not hold: {self.documents_read} documents read, "
-                f"{documents} accounted for; {self.sentences_made} sentences made, {sentences} accounted for"
+                f"{documents} accounted for; {self.sentences_made} sentences made, {sentences} accounted for",
+                fix=REPORT_IT,
             )
 
     def add(self, other: Tally) -> None:

@@ -250,3 +250,18 @@ def test_a_checkpoint_is_plain_and_has_the_learned_rows(
     other_rows = ct.train_rows_apart(other, ids)
     other.load_state_dict(loaded.state_dict(), strict=False)
     assert torch.equal(other_rows, rows), "a run that goes on reads the rows back"
+
+
+def test_lengths_are_those_of_the_ids_whatever_the_text(bases, attributes):
+    tokenizer = ct.load_tokenizer(str(bases["gpt2_tied"]), attributes)
+    texts = ["<|nontoxic|> said <|endoftext|>", "a  b\u3000c", "", "naïve 😀 text " * 60]
+    assert ct.sentence_length(tokenizer, texts) == [
+        len(ids) + 1 for ids in ct.text_ids(tokenizer, texts)
+    ]
+
+
+def test_tokens_keep_to_words_where_the_vocabulary_says_so(bases):
+    tokenizer = ct.load_tokenizer(str(bases["gpt2_tied"]))
+    assert ct.tokens_keep_to_words(tokenizer)
+    tokenizer.add_tokens(["of the"])
+    assert not ct.tokens_keep_to_words(tokenizer)

@@ -130,6 +130,14 @@ def test_a_null_takes_a_mapping_away_on_the_command_line_as_in_a_file():
         load_args(DatasetArgs, demo, ["output=null"])
 
 
+@pytest.mark.parametrize(
+    "url", ["s3://bucket/run", "hf://datasets/a/b", "memory://x", "file:///tmp/x"]
+)
+def test_an_output_that_is_a_url_is_refused_and_never_a_local_folder_of_that_name(url):
+    with pytest.raises(ArgsError, match=r"output.*is a URL.*set a local or mounted folder"):
+        load_args(DatasetArgs, "args/args_dataset_demo.yaml", [f"output={url}"])
+
+
 def test_a_file_that_is_not_there_names_the_nearest(tmp_path):
     write(tmp_path, "args_train_tox", TRAIN)
     assert "did you mean" in problems(TrainingArgs, tmp_path / "args_train_txo")

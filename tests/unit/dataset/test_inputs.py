@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 
@@ -5,6 +6,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from src.config.dataset import FilesSource, HubSource
 from src.dataset.file_input import FileInput
@@ -163,6 +165,32 @@ def test_shards_of_another_file_system_are_read(tmp_path):
     by_url = files(f"file://{tmp_path}")
     (tmp_path / "a.jsonl").write_text('{"text": "a"}')
     assert list(by_url.rows("a.jsonl", 0, 1)) == [(1, {"text": "a"})]
+
+
+@pytest.mark.parametrize("protocol", ["file", "memory"])
+def test_every_kind_of_shard_is_read_from_a_url(tmp_path, protocol):
+    rows = [{"text": f"Text {i}.", "meta": {"pile_set_name": "X"}} for i in range(5)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "d.parquet")
+    shards = {
+        "a.jsonl": lines,
+        "b.jsonl.gz": gzip.compress(lines),
+        "c.jsonl.zst": zstandard.ZstdCompressor().compress(lines),
+        "d.parquet": (tmp_path / "d.parquet").read_bytes(),
+    }
+    system, folder = fsspec.filesystem(protocol), f"{tmp_path}/shards"
+    system.makedirs(folder)
+    for name, data in shards.items():
+        system.pipe(f"{folder}/{name}", data)
+    opened = files(f"{protocol}://{folder}")
+    assert opened.names() == list(shards)
+    for name in shards:
+        assert [row for _, row in opened.rows(name, 0, 1)] == rows
+
+
+def test_a_url_whose_package_is_not_installed_says_so():
+    with pytest.raises(UnavailableError, match=r"cannot be opened .*install what it needs"):
+        files("gs://bucket/shards").names()
 
 
 def test_a_description_changes_with_a_byte_and_not_with_the_clock(tmp_path):

@@ -20,7 +20,14 @@ from src.attributes.attribute import from_manifest
 from src.control_tokens import load_tokenizer, sentence_length, tokenizer_fingerprint
 from src.dataset import pass_one, scored_shards
 from src.dataset.pipeline import create_dataset
-from src.errors import ArtifactError, DataError, ScorerError, UnavailableError, UserError
+from src.errors import (
+    ArtifactError,
+    DataError,
+    ProgramError,
+    ScorerError,
+    UnavailableError,
+    UserError,
+)
 from src.runtime import keyed_uniform
 from src.text.splitting import sentences_of
 from tests.builders import pile_documents, sentence, tiny_detoxify
@@ -620,6 +627,23 @@ def test_bad_documents_are_counted_kept_and_the_good_ones_used(
 def test_a_misspelt_key_is_told_by_its_reason(make_args):
     with pytest.raises(DataError, match=r"300 of 300 documents.*\n.*missing_text: 300"):
         create_dataset(make_args(source__text_key="body"))
+
+
+def test_a_row_that_a_shard_lost_after_it_was_counted_publishes_nothing(make_args, monkeypatch):
+    """`read = used + excluded` is checked while the program runs, not in tests alone."""
+    real = pass_one.ScoredShards.batches
+    monkeypatch.setattr(
+        pass_one.ScoredShards,
+        "batches",
+        lambda self, columns: (table.slice(1) for table in real(self, columns)),
+    )
+    with pytest.raises(ProgramError, match="read = used \\+ excluded does not hold in pass 2"):
+        create_dataset(make_args())
+    monkeypatch.setattr(pass_one.ScoredShards, "batches", real)
+    monkeypatch.setattr(pass_one.ScoredShards, "n_rows", lambda self: 3)
+    with pytest.raises(ProgramError, match="3 rows in scored/"):
+        create_dataset(make_args())
+    assert not make_args().output.exists()
 
 
 def test_an_empty_input_is_refused(make_args, tmp_path):

@@ -4,6 +4,7 @@ from src.dataset.inputs import portions_of, ranks_by_part
 from src.dataset.records import bad_document, leave_out, raw_document, sentence_of
 from src.dataset.scored_shards import ScoredShards, WriteScoredShard, shard_path
 from src.dataset.tally import Tally
+from src.errors import ProgramError
 from src.runtime import keyed_hash
 
 NAMES = ["a", "b"]
@@ -90,7 +91,7 @@ def test_a_shard_has_its_name_only_when_it_is_whole(tmp_path):
 def test_a_task_that_lost_a_record_leaves_no_shard(tmp_path):
     tally = Tally()
     records = records_of("a", 2, tally)
-    with pytest.raises(RuntimeError, match="read = used"):
+    with pytest.raises(ProgramError, match="read = used"):
         list(WriteScoredShard(tmp_path, ["toxicity"], tally).run(iter(records[:-1])))
     assert not shard_path(tmp_path, 0).exists()
 

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.config.attributes import ScorerArgs
-from src.control_tokens import load_tokenizer
+from src.control_tokens import load_tokenizer, sentence_length
+from src.dataset import steps
 from src.dataset.records import bad_document, is_left_out, leave_out, raw_document, sentence_of
 from src.dataset.steps import (
     ChooseSources,
@@ -16,6 +17,7 @@ from src.dataset.steps import (
     in_chunks,
 )
 from src.dataset.tally import Tally
+from src.errors import ProgramError
 
 
 def document(text="Some text.", i=1, source="Pile-CC"):
@@ -122,6 +124,19 @@ def test_the_context_holds_text_end_of_text_and_a_control_token_per_attribute(to
         assert found.metadata.get("reason") == reason
 
 
+@pytest.mark.parametrize("keeps_to_words", [True, False])
+def test_what_is_too_long_by_its_words_alone_is_too_long_by_its_tokens(
+    tokenizer_folder, monkeypatch, keeps_to_words
+):
+    name = str(tokenizer_folder)
+    tokenizer = steps._tokenizer(name)[0]
+    monkeypatch.setattr(steps, "_tokenizer", lambda _: (tokenizer, keeps_to_words))
+    texts = [" ".join(["a"] * n) for n in range(1, 20)] + ["a  b " * 9, "a" * 40, "naïve"]
+    found = list(CountTokens(name, 2, 12).run(sentences(*texts)))
+    lengths = sentence_length(tokenizer, texts)
+    assert [is_left_out(one) for one in found] == [2 + n >= 12 for n in lengths]
+
+
 def test_a_text_that_spells_a_special_token_is_counted_as_text(tokenizer_folder):
     [found] = CountTokens(str(tokenizer_folder), 1, 500).run(sentences("<|endoftext|>"))
     assert found.metadata["n_tokens"] > 2
@@ -167,7 +182,7 @@ def test_a_tally_that_lost_a_record_is_refused():
     tally.count_read(whole)
     one, two = SplitIntoSentences(tally).run([whole])
     tally.count_written(one)
-    with pytest.raises(RuntimeError, match="does not hold"):
+    with pytest.raises(ProgramError, match="does not hold"):
         tally.check()
     tally.count_written(leave_out(two, "too_short"))
     tally.check()
