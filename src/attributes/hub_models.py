@@ -29,7 +29,9 @@ def local_only(name: str, revision: str | None = None) -> bool:
         raise UserError("the model's folder does not exist", got=name)
     try:
         url = hf_hub_url(name, "config.json", revision=revision)
-        get_hf_file_metadata(url, timeout=HUB_TIMEOUT_SECONDS)
+        found = get_hf_file_metadata(url, timeout=HUB_TIMEOUT_SECONDS)
+        if found.commit_hash is None:
+            raise ConnectionError("what answers there is no hub, but a proxy or a page to log in")
     except Exception as error:
         if is_cached(name, revision):
             logger.warning("hub not reachable (%s): %s from the cache", first_line(error), name)
