@@ -118,6 +118,7 @@ def configure_logging(debug: bool = False) -> None:
     if not debug:
         for noisy in (
             "httpx",
+            "httpx2",
             "httpcore",
             "urllib3",
             "fsspec",

@@ -16,3 +16,11 @@ def pytest_addoption(parser):
     parser.addoption(
         "--kills", type=int, default=25, help="kill -9 at random moments, per stage (tests/chaos)"
     )
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What the chaos tests did: their figures on a line each."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, figures in report.user_properties:
+            if name == "chaos":
+                terminalreporter.write_line(f"chaos: {figures}")

@@ -35,7 +35,9 @@ def local_only(name: str, revision: str | None = None) -> bool:
         raise UserError("the model's folder does not exist", got=name)
     try:
         url = hf_hub_url(name, "config.json", revision=revision)
-        get_hf_file_metadata(url, timeout=HUB_TIMEOUT_SECONDS)
+        found = get_hf_file_metadata(url, timeout=HUB_TIMEOUT_SECONDS)
+        if found.commit_hash is None:
+            raise ConnectionError("what answers there is no hub, but a proxy or a page to log in")
     except Exception as error:
         # Not narrower: the hub's client and the HTTP library below it have errors without a common base.
         # Whatever it was, it is said.

@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -25,6 +27,7 @@ from src.runtime import configure_logging, is_first_of_its_machine, is_main_proc
 
 Args = TypeVar("Args", bound=BaseModel)
 EXIT_INTERRUPTED = 130
+FULL_BELOW_BYTES = 1 << 20
 logger = logging.getLogger(__name__)
 
 
@@ -48,6 +51,7 @@ def run_stage(
     flags = _parser(model, description).parse_intermixed_args(argv)
     keep_freed_memory()
     configure_logging(flags.debug)
+    args: Args | None = None
     try:
         args = load_args(model, flags.args_file, flags.overrides)
         result = stage(args, dry_run=flags.dry_run, overwrite=flags.overwrite)
@@ -65,7 +69,7 @@ def run_stage(
         where = f" ({error.filename})" if error.filename else ""
         return _fail(f"cannot write: {error.strerror}{where}", EXIT_FAILED, flags.debug)
     except Exception as error:
-        return _fail(_one_line(error), EXIT_FAILED, flags.debug)
+        return _fail(_full_disk(args) + _one_line(error), EXIT_FAILED, flags.debug)
     if is_main_process():
         print(result)
     return EXIT_DONE
@@ -92,6 +96,17 @@ def _parser(model: type[BaseModel], description: str) -> argparse.ArgumentParser
     parser.add_argument("--overwrite", action="store_true", help="replace an existing run")
     parser.add_argument("--debug", action="store_true", help="more log lines, and tracebacks")
     return parser
+
+
+def _full_disk(args: BaseModel | None) -> str:
+    """Says that the output's disk is full, where it is: what writes weights has errors of its own for it."""
+    output = getattr(args, "output", None)
+    if output is None:
+        return ""
+    folder = next(p for p in (output.absolute(), *output.absolute().parents) if p.exists())
+    if shutil.disk_usage(folder).free >= FULL_BELOW_BYTES:
+        return ""
+    return f"cannot write: {os.strerror(errno.ENOSPC)} ({folder}); "
 
 
 def _one_line(error: Exception) -> str:

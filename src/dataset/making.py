@@ -27,6 +27,7 @@ from src.dataset.pass_one import (
 )
 from src.dataset.pass_two import Labelled, PassTwo
 from src.dataset.tally import Tally
+from src.dataset.vanished_parts import check_no_part_vanished
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def make_dataset(args: DatasetArgs, run: Run) -> str | None:
         ScorerError: a scorer failed.
         UnavailableError: the input, a model or a worker went away.
     """
+    check_no_part_vanished(args, run)
     fingerprint = tokenizer_fingerprint(load_run_tokenizer(args))
     made_from = describe_pass_one(args, fingerprint)
     shards = run_pass_one(args, made_from, run.partial, run.folder)

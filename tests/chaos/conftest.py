@@ -42,23 +42,18 @@ def figures_folder(tmp_path_factory):
 
 
 @pytest.fixture
-def started(commands, project, tmp_path):
-    """A stage, published in a folder of the test's own."""
-    place = tmp_path / "here"
-    return lambda stage: Disturbed(commands, project, stage, place, place)
+def started(commands, project):
+    """A stage, published in a folder that is empty before and after each test."""
+    place = project.folder / "here"
+    yield lambda stage: Disturbed(commands, project, stage, place, place)
+    shutil.rmtree(place)
 
 
 @pytest.fixture
 def on_small_disk(commands, project):
-    """A stage, published on a small disk."""
-    made = []
-
-    def make(stage):
-        made.append(commands.disk / "here")
-        return Disturbed(commands, project, stage, commands.disk_inside / "here", made[0])
-
-    yield make
+    """A stage, published on a small disk that is empty and can be written before and after each test."""
+    place = commands.disk / "here"
+    yield lambda stage: Disturbed(commands, project, stage, commands.disk_inside / "here", place)
     commands.set_read_only(False)
     (commands.disk / FILLER).unlink(missing_ok=True)
-    for folder in made:
-        shutil.rmtree(folder)
+    shutil.rmtree(place)

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -128,9 +129,9 @@ class Chaos:
         self.run.parent.mkdir(parents=True)
 
 
-def report(figures: Figures, folder: Path) -> None:
-    """Print the figures on one line, and keep them as JSON in a folder."""
+def report(figures: Figures, folder: Path, record_property: Callable[[str, str], None]) -> None:
+    """Keep the figures as JSON in a folder, and for the line that pytest prints at its end."""
     facts = asdict(figures)
     path = folder / f"chaos_{figures.stage}_{figures.how}.json"
     path.write_text(json.dumps(facts) + "\n", encoding="utf-8")
-    print("chaos:", ", ".join(f"{key} {value}" for key, value in facts.items()))  # noqa: T201
+    record_property("chaos", ", ".join(f"{key} {value}" for key, value in facts.items()))

@@ -31,6 +31,7 @@ class ChaosProject:
 
     def __init__(self, commands: Commands, folder: Path) -> None:
         self._commands, self.folder = commands, folder
+        self.undisturbed: dict[tuple[str, ...], dict[str, Any]] = {}  # results, by command line
         commands.run("tests/chaos/make_project.py", folder)
 
     def call(self, stage: str, parent: Path) -> tuple[Call, Path]:
@@ -85,7 +86,7 @@ class Disturbed:
             seen: the same folder as the test sees it (on the small disk another path).
             overrides: `key=value` on the command line.
         """
-        self._commands, self.stage, self._parent = commands, stage, parent
+        self._commands, self._project, self._parent = commands, project, parent
         call, run = project.call(stage, parent)
         self.call = (*call, *overrides)
         self.parent, self.run = seen, seen / run.name
@@ -105,6 +106,14 @@ class Disturbed:
     def killed_before(self, step: str) -> None:
         """Run the command, and kill it before a step on the file system."""
         self.go(expect=-9, strike="kill", at=step)
+
+    def undisturbed(self) -> dict[str, Any]:
+        """The result without a fault; run once for each command line."""
+        known = self._project.undisturbed
+        if self.call not in known:
+            self.go()
+            known[self.call] = self.result()
+        return known[self.call]
 
     def result(self) -> dict[str, Any]:
         """What it published, alone in its folder; taken away."""

@@ -43,8 +43,7 @@ READ_ONLY = {
 @pytest.mark.parametrize("stage", FULL)
 def test_a_disk_that_fills_up(on_small_disk, commands, stage):
     run = on_small_disk(stage)
-    run.go()
-    undisturbed = run.result()
+    undisturbed = run.undisturbed()
     disk = {"strike": "fill", "target": str(commands.disk_inside)}
     for step, room in FULL[stage]:
         ended = run.go(expect=1, at=step, room=room, **disk)
@@ -59,8 +58,7 @@ def test_a_disk_that_fills_up(on_small_disk, commands, stage):
 @pytest.mark.parametrize("stage", READ_ONLY)
 def test_a_disk_that_can_no_longer_be_written(on_small_disk, commands, stage):
     run = on_small_disk(stage)
-    run.go()
-    undisturbed = run.result()
+    undisturbed = run.undisturbed()
     ended = run.go(
         expect=1, at=READ_ONLY[stage], strike="read_only", target=str(commands.disk_inside)
     )

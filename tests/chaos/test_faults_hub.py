@@ -57,8 +57,7 @@ def stages(hub, hub_commands, cache, tmp_path_factory):
         place = folder / "here" / stage
         made[stage] = Disturbed(hub_commands, project, stage, place, place, overrides)
     for one in made.values():
-        one.go()
-        one.undisturbed = one.result()
+        one.undisturbed()
     shutil.rmtree(cache / "hub")
     return made
 
@@ -88,7 +87,7 @@ def all_at_once(stages, expect, *flags):
 def assert_all_go_on(stages):
     all_at_once(stages, 0)
     for one in stages.values():
-        assert one.result() == one.undisturbed
+        assert one.result() == one.undisturbed()
 
 
 @pytest.mark.parametrize("behaviour", ["silent", "html", "error", "cut"])
@@ -126,7 +125,7 @@ def test_a_hub_that_goes_wrong_while_the_data_set_is_read(hub, stages):
     assert not run.run.exists()
     hub.behaviour = "well"
     run.go()
-    assert run.result() == run.undisturbed
+    assert run.result() == run.undisturbed()
 
 
 def test_a_model_that_was_loaded_once_needs_no_hub(hub, stages):
@@ -136,4 +135,4 @@ def test_a_model_that_was_loaded_once_needs_no_hub(hub, stages):
     ended = run.go()
     hub.come_back()
     assert "from the cache" in ended.stderr
-    assert run.result() == run.undisturbed
+    assert run.result() == run.undisturbed()

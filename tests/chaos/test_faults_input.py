@@ -37,8 +37,7 @@ STEPS_OF_THE_DATASET = {
 @pytest.mark.parametrize("when", STEPS_OF_THE_DATASET)
 def test_a_shard_that_is_gone_when_the_run_goes_on(started, project, away, when):
     dataset = started("dataset")
-    dataset.go()
-    undisturbed = dataset.result()
+    undisturbed = dataset.undisturbed()
     dataset.killed_before(STEPS_OF_THE_DATASET[when])
     before = snapshot(dataset.run.with_name("data.partial"))
     away(project.folder / "corpus" / "part-1.jsonl.gz")
@@ -64,8 +63,7 @@ def test_without_the_shard_by_the_flag(started, project, away):
 
 def test_a_shard_that_goes_while_it_is_waited_for(started, project):
     dataset = started("dataset")
-    dataset.go()
-    undisturbed = dataset.result()
+    undisturbed = dataset.undisturbed()
     shard = project.folder / "corpus" / "part-2.jsonl.zst"
     try:
         said = dataset.go(
@@ -103,8 +101,7 @@ def test_what_the_stage_before_made_is_gone_when_the_run_goes_on(
     started, project, away, stage, step, file, code
 ):
     run = started(stage)
-    run.go()
-    undisturbed = run.result()
+    undisturbed = run.undisturbed()
     run.killed_before(step)
     (path,) = project.folder.glob(file)
     away(path)

@@ -15,8 +15,7 @@ FIRST = {"dataset": "mkdir data.partial", "training": "mkdir model.partial"}
 @pytest.mark.parametrize("stage", HALFWAY)
 def test_the_second_is_refused_while_the_first_works(started, stage):
     run = started(stage)
-    run.go()
-    undisturbed = run.result()
+    undisturbed = run.undisturbed()
     first = run.start(strike="pause", at=HALFWAY[stage])
     first.wait_until_paused()
     for flags in ([], ["--overwrite"]):
