@@ -14,13 +14,13 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from src.errors import ArtifactError, UnavailableError
+from src.errors import ArtifactError, UnavailableError, UserError
 
 SCHEMA_VERSIONS = {"dataset": 1, "training": 1, "evaluation": 2}
 """Raise a stage's when what it writes changes so that this code cannot read an older folder any more."""
@@ -185,13 +185,14 @@ def read_manifest(folder: Path, stage: str, *, verify: bool = True) -> Manifest:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = (content["schema_version"], content["stage"])
-    except (ValueError, KeyError, TypeError) as error:
+        files = [(name, one["bytes"], one["sha256"]) for name, one in content["files"].items()]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(
             f"{path} cannot be read ({error})", fix=f"make it again with {command}"
         ) from error
     _check_schema(folder, stage, *found)
     if verify:
-        _verify_files(folder, content["files"])
+        _verify_files(folder, files)
     return Manifest(folder, content)
 
 
@@ -213,13 +214,15 @@ def _check_schema(folder: Path, stage: str, schema: Any, made_by: Any) -> None:
         )
 
 
-def _verify_files(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
+def _verify_files(folder: Path, files: Sequence[tuple[str, Any, Any]]) -> None:
     problems = []
-    for name, recorded in files.items():
+    for name, n_bytes, sha256 in files:
         path = folder / name
-        if not path.is_file():
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            problems.append(f"{name}: outside of the folder")
+        elif not path.is_file():
             problems.append(f"{name}: missing")
-        elif path.stat().st_size != recorded["bytes"] or file_sha256(path) != recorded["sha256"]:
+        elif path.stat().st_size != n_bytes or file_sha256(path) != sha256:
             problems.append(f"{name}: changed")
     if problems:
         raise ArtifactError(
@@ -229,7 +232,17 @@ def _verify_files(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def partial_folder(folder: Path) -> Path:
-    """Where a run is written until it is finished."""
+    """Where a run is written until it is finished.
+
+    Raises:
+        UserError: the path names no folder of its own: empty, `.`, `..`, `/`, or with a zero byte.
+    """
+    if folder.name in ("", "..") or "\0" in str(folder):
+        raise UserError(
+            "this cannot be a run's folder",
+            got=str(folder),
+            allowed="a path that ends in a new name",
+        )
     return folder.with_name(folder.name + ".partial")
 
 

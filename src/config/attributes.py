@@ -24,7 +24,8 @@ class ScorerArgs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     name: str = Field(
-        description="detoxify, vader, profanity_check, huggingface, or package.module:Class"
+        description="detoxify, vader, profanity_check, huggingface, or package.module:Class, whose code is "
+        "then run"
     )
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +22,27 @@ Conditions = Annotated[
     Discriminator(lambda value: "all" if isinstance(value, str) else "list"),
 ]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+=-]*")
+
+
+# Windows opens a device under these names, whatever follows a dot.
+RESERVED = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?", re.IGNORECASE)
+LONGEST_NAME = 100
+
+
+def unusable_as_folders(names: Iterable[str]) -> list[str]:
+    """What is wrong with names that become folders of the results, on any file system."""
+    problems = []
+    folded: dict[str, str] = {}
+    for name in names:
+        if len(name) > LONGEST_NAME or name.endswith((".", " ")) or RESERVED.fullmatch(name):
+            problems.append(
+                f"name {name[:120]!r} cannot be a folder's everywhere: at most {LONGEST_NAME} characters, "
+                "no dot or space at its end, no name of a Windows device"
+            )
+        other = folded.setdefault(name.casefold(), name)
+        if other != name:
+            problems.append(f"names {other!r} and {name!r} differ in upper and lower case alone")
+    return problems
 
 
 class DecodingArgs(Strict):
@@ -143,6 +165,7 @@ class EvaluationArgs(Strict):
         for name in (*self.models, *self.decodings):
             if not NAME.fullmatch(name):
                 problems.append(f"name {name!r}: letters, digits, space and _ . , + = - only")
+        problems += unusable_as_folders(self.models)
         for name, entry in self.models.items():
             for decoding in entry.decodings or ():
                 if decoding not in self.decodings:

@@ -151,6 +151,9 @@ def _from_jsonl(lines: Sequence[tuple[int, str]], source: FilePrompts) -> list[P
         except (ValueError, LookupError) as error:
             problems.append(f"line {number}: {error}")
             continue
+        except RecursionError:
+            problems.append(f"line {number}: nested too deeply")
+            continue
         prompts.append(Prompt(_line_id(number), text))
     if problems:
         more = len(problems) - SHOWN_PROBLEMS
@@ -167,7 +170,7 @@ def _value_at(value: Any, dotted: str) -> str:
     """What stands at `a.b` of a JSON object.
 
     Raises:
-        LookupError: no such key, or no text there.
+        LookupError: no such key, or no text there that UTF-8 can hold.
     """
     for key in dotted.split("."):
         if not isinstance(value, dict) or key not in value:
@@ -175,5 +178,7 @@ def _value_at(value: Any, dotted: str) -> str:
             raise LookupError(f"no key {dotted!r} (there is: {have})")
         value = value[key]
     if not isinstance(value, str) or not value.strip():
-        raise LookupError(f"{dotted!r} is no text but {value!r}")
+        raise LookupError(f"{dotted!r} is no text but {repr(value)[:80]}")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise LookupError(f"{dotted!r} holds half of a character (a lone surrogate)")
     return value

@@ -1,0 +1,86 @@
+"""One seed, one machine: the same bytes twice, in all three stages, with one worker or two.
+
+The second run is at the same place as the first, which is moved away: cards and manifests carry names and
+paths. Its data pass has two workers instead of one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.project import Project, contents, run
+
+RUNS = ("data", "model", "results")
+# The one thing that the clock writes, in training's metrics.jsonl; the hashes below are made from it.
+CLOCK = "tokens_per_second"
+HASHES_OF_THE_CLOCK = {
+    "model": [("files", "metrics.jsonl")],
+    "results": [("made_from",), ("models",), ("files", "metrics.json"), ("files", "report.html")],
+}
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two folders with all three stages done by the same args at the same place."""
+    place = tmp_path_factory.mktemp("place")
+    for workers in (1, 2):
+        project = Project(place, "gpt2")
+        run("dataset_create", project.dataset_args(executor={"workers": workers, "tasks": 3}))
+        run("train", project.train_args("model", ["toxicity", "sentiment"]))
+        both = {"toxicity": "nontoxic", "sentiment": "pos"}
+        models = {"M-TS": {"path": str(place / "model"), "conditions": [{}, both]}}
+        run("evaluate", project.evaluate_args("results", models))
+        if workers == 1:
+            first = place.with_name("first")
+            first.mkdir()
+            for name in RUNS:
+                shutil.move(place / name, first / name)
+    return first, place
+
+
+def hashes(folder: Path, run_name: str) -> dict[str, str]:
+    """sha256 of every file of a run, without what the clock wrote."""
+    found = {}
+    for name, raw in contents(folder / run_name).items():
+        if name == "metrics.jsonl":
+            rows = [json.loads(line) for line in raw.splitlines()]
+            raw = json.dumps(
+                [{k: v for k, v in row.items() if k != CLOCK} for row in rows]
+            ).encode()
+        elif name in ("manifest.json", "metrics.json") and run_name != "data":
+            raw = json.dumps(without_clock(json.loads(raw), run_name)).encode()
+        elif name == "report.html":
+            continue  # shows the hashes of the manifests
+        found[name] = hashlib.sha256(raw).hexdigest()
+    return found
+
+
+def without_clock(content: dict[str, Any], run_name: str) -> dict[str, Any]:
+    for *above, last in HASHES_OF_THE_CLOCK[run_name]:
+        holder = content
+        for key in above:
+            holder = holder.get(key, {})
+        holder.pop(last, None)
+    return content
+
+
+@pytest.mark.parametrize("run_name", RUNS)
+def test_every_file_is_the_same(twice, run_name):
+    one, two = (hashes(folder, run_name) for folder in twice)
+    assert one.keys() == two.keys()
+    assert [name for name in one if one[name] != two[name]] == []
+
+
+def test_the_comparison_sees_a_single_bit(twice):
+    weights = twice[0] / "model" / "final" / "model.safetensors"
+    raw, before = weights.read_bytes(), hashes(twice[0], "model")
+    weights.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
+    changed = hashes(twice[0], "model")
+    weights.write_bytes(raw)
+    assert [name for name in before if before[name] != changed[name]] == ["final/model.safetensors"]
