@@ -28,6 +28,7 @@ _GOES_ON = "the same command goes on with what is done"
 # What the launcher's own libraries say when a process of the group is gone.
 _SIGNS_OF_LOSS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo")
 _SECONDS_FOR_THE_CAUSE = 0.5
+_SECONDS_TO_SPEAK = 2.0
 
 
 def check_launcher() -> None:
@@ -168,12 +169,13 @@ def _told_to_stop() -> Iterator[None]:
                 if _is_first_to_speak():
                     line = f"error: {_name()} was told to stop; {_GOES_ON}\n"
                     os.write(sys.stderr.fileno(), line.encode())  # buffers end with the process
+                else:
+                    time.sleep(_SECONDS_TO_SPEAK)  # it may be this process that speaks
                 os._exit(EXIT_FAILED)
 
     threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(wakeup_before)
-        signal.signal(signal.SIGTERM, before)
-        os.close(write_end)  # ends the thread
+    yield
+    # Not after an error: the launcher's SIGTERM comes while this process finds out who speaks.
+    signal.set_wakeup_fd(wakeup_before)
+    signal.signal(signal.SIGTERM, before)
+    os.close(write_end)  # ends the thread

@@ -124,7 +124,7 @@ class TrainingArgs(Strict):
     parallel: ParallelArgs = Field(
         default=ParallelArgs(),
         description="how the processes share a step, started by `torchrun --nproc_per_node 8 main_train.py "
-        "<args>` or `accelerate launch`; the training is the same for any number of them, and an "
+        "<args>`; the training is the same for any number of them, and an "
         "unfinished run may go on with another number or strategy",
     )
     seed: int = Field(default=0, ge=0, description="seed of data order, dropout and new rows")

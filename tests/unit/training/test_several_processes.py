@@ -153,13 +153,9 @@ def as_a_file(args, folder):
     return path
 
 
-def test_accelerate_launch_and_one_process_that_speaks(llama, alone, tmp_path):
+def test_two_processes_of_the_command_and_one_that_speaks(llama, alone, tmp_path):
     args = training_args(tmp_path / "m", llama[1], llama[0], optimisation=STEPS)
-    launcher = (
-        sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--cpu",
-        "--num_processes=2", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no",
-    )  # fmt: skip
-    with start(launcher, "main_train.py", as_a_file(args, tmp_path)) as process:
+    with start(TORCHRUN, "main_train.py", as_a_file(args, tmp_path)) as process:
         said = finished(process)
     assert process.returncode == 0, said
     assert said.count("model: ") == said.count(f"step {STEPS['max_steps']}: validation") == 1, said
