@@ -29,25 +29,7 @@ def measure(
     new_tokens: int = NEW_TOKENS,
 ) -> list[Pair]:
     """Both ways of flipping."""
-    # As many tokens for all: what is written differs, and with it when it ends.
-    plain = {"top_p": TOP_P, "min_length": new_tokens, "max_length": new_tokens}
-    contrast = {**plain, "contrast_weights": dict.fromkeys(ATTRIBUTES, WEIGHT)}
-    decodings = {
-        "plain": plain,
-        "together": {**contrast, "contrast_flip": "together"},
-        "each": {**contrast, "contrast_flip": "each"},
-    }
-    common = {
-        "dataset": str(dataset),
-        "run": str(run),
-        "n_prompts": n_prompts,
-        "device": options.device,
-    }
-    sides = [
-        Side(name, "scripts.benchmark_parts.generation:ours", {**common, "decoding": decoding})
-        for name, decoding in decodings.items()
-    ]
-    read = interleave(sides, options.repetitions)
+    read = interleave(_sides(options, dataset, run, n_prompts, new_tokens), options.repetitions)
     return [
         pair_of(
             "contrast",
@@ -65,4 +47,28 @@ def measure(
             ("together", "together", 1 / MOST_TIMES_SLOWER),
             ("each", "each on its own", None),
         )
+    ]
+
+
+def _sides(
+    options: Options, dataset: Path, run: Path, n_prompts: int, new_tokens: int
+) -> list[Side]:
+    """Plain sampling, and both ways of flipping."""
+    # As many tokens for all: what is written differs, and with it when it ends.
+    plain = {"top_p": TOP_P, "min_length": new_tokens, "max_length": new_tokens}
+    contrast = {**plain, "contrast_weights": dict.fromkeys(ATTRIBUTES, WEIGHT)}
+    decodings = {
+        "plain": plain,
+        "together": {**contrast, "contrast_flip": "together"},
+        "each": {**contrast, "contrast_flip": "each"},
+    }
+    common = {
+        "dataset": str(dataset),
+        "run": str(run),
+        "n_prompts": n_prompts,
+        "device": options.device,
+    }
+    return [
+        Side(name, "scripts.benchmark_parts.generation:ours", {**common, "decoding": decoding})
+        for name, decoding in decodings.items()
     ]

@@ -16,7 +16,7 @@ from typing import Any
 
 from scripts.benchmark_parts.pairs import Pair, pair_of
 from scripts.benchmark_parts.part import DATA_SET, MODEL, Options
-from scripts.benchmark_parts.turns import Side, Turn, interleave
+from scripts.benchmark_parts.turns import Readings, Side, Turn, interleave
 
 TOP_P = (0.7, 0.9)
 N_PROMPTS = 200
@@ -52,22 +52,30 @@ def measure(
             sides.append(Side("generate, in bf16", f"{MODULE}:theirs", bf16))
             peers.append(("generate, in bf16", None))
         read = interleave(sides, options.repetitions)
-        for peer, floor in peers:
-            pairs.append(
-                pair_of(
-                    "generation",
-                    f"generation, top_p {top_p}, {n_prompts} prompts",
-                    f"transformers' {peer}",
-                    read["writer"],
-                    read[peer],
-                    unit="tokens/s",
-                    better="more",
-                    floor=floor if options.device == "cpu" else None,
-                    device=options.device_name,
-                    facts={"tokens": [said["tokens"] for said in read["writer"].facts]},
-                )
-            )
+        pairs += [_pair(options, top_p, n_prompts, read, *one) for one in peers]
     return pairs
+
+
+def _pair(
+    options: Options,
+    top_p: float,
+    n_prompts: int,
+    read: dict[str, Readings],
+    peer: str,
+    floor: float | None,
+) -> Pair:
+    return pair_of(
+        "generation",
+        f"generation, top_p {top_p}, {n_prompts} prompts",
+        f"transformers' {peer}",
+        read["writer"],
+        read[peer],
+        unit="tokens/s",
+        better="more",
+        floor=floor if options.device == "cpu" else None,
+        device=options.device_name,
+        facts={"tokens": [said["tokens"] for said in read["writer"].facts]},
+    )
 
 
 def ours(
@@ -130,20 +138,9 @@ def theirs(
 ) -> None:
     """transformers' own `generate` on the same checkpoint, prompts and arguments."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    from src.control_tokens import control_ids, encode_prompt
-
-    writer, prompts, condition = writer_of(Path(dataset), Path(run), n_prompts, device)
-    attributes, tokenizer = writer.attributes, AutoTokenizer.from_pretrained(f"{run}/final")
-    banned = control_ids(writer.tokenizer, attributes)
-    rows = [
-        encode_prompt(writer.tokenizer, one.text, condition, attributes, "after_prompt")
-        for one in prompts
-    ]
-    del writer
-    tokenizer.padding_side = "left"
-    inputs = tokenizer.pad({"input_ids": rows}, return_tensors="pt").to(device)
+    tokenizer, inputs, banned = _same_start(Path(dataset), Path(run), n_prompts, device)
     model = AutoModelForCausalLM.from_pretrained(f"{run}/final", dtype=getattr(torch, dtype))
     model = model.to(device).eval()
     end, width = tokenizer.eos_token_id, inputs["input_ids"].shape[1]
@@ -169,3 +166,20 @@ def theirs(
         before = time.perf_counter()
         tokens = write(decoding["max_length"])
         turn.done(tokens / (time.perf_counter() - before), tokens=tokens)
+
+
+def _same_start(dataset: Path, run: Path, n_prompts: int, device: str) -> tuple[Any, Any, Any]:
+    """(tokenizer, the writer's prompts as one batch, ids of control tokens)."""
+    from transformers import AutoTokenizer
+
+    from src.control_tokens import control_ids, encode_prompt
+
+    writer, prompts, condition = writer_of(dataset, run, n_prompts, device)
+    rows = [
+        encode_prompt(writer.tokenizer, one.text, condition, writer.attributes, "after_prompt")
+        for one in prompts
+    ]
+    tokenizer = AutoTokenizer.from_pretrained(run / "final")
+    tokenizer.padding_side = "left"
+    inputs = tokenizer.pad({"input_ids": rows}, return_tensors="pt").to(device)
+    return tokenizer, inputs, control_ids(writer.tokenizer, writer.attributes)

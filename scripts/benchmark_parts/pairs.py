@@ -67,16 +67,9 @@ def pair_of(
     """A pair from its readings.
 
     Args:
-        part: name of the part.
-        work: what is measured.
-        against: what it is compared with.
+        part, work, against, unit, better, floor, device, facts: see `Pair`.
         work_readings: of the work.
         against_readings: of the peer, or a limit in the same unit.
-        unit: of the readings.
-        better: `more` for speeds, `less` for times, sizes and shares.
-        floor: what the ratio has to reach.
-        device: where it ran.
-        facts: what else was found out.
     """
     if not isinstance(against_readings, Readings):
         against_readings = Readings((float(against_readings),))

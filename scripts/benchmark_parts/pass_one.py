@@ -20,7 +20,7 @@ from typing import Any
 from scripts.benchmark_parts.larger_corpus import write_copies
 from scripts.benchmark_parts.pairs import Pair, pair_of
 from scripts.benchmark_parts.part import CORPUS, Options
-from scripts.benchmark_parts.turns import Side, Turn, interleave
+from scripts.benchmark_parts.turns import Readings, Side, Turn, interleave
 
 ARGS = "args/args_dataset_demo"
 TIMES = 10
@@ -56,6 +56,10 @@ def measure(
         ],
         options.repetitions,
     )
+    return _pairs(read)
+
+
+def _pairs(read: dict[str, Readings]) -> list[Pair]:
     facts = read["one_worker_watched"].facts[0]
     return [
         pair_of(

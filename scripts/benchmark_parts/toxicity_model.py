@@ -48,7 +48,13 @@ def write_toxicity_model(
         middle = model(**some).logits[:, 0].quantile(0.5)
     with torch.no_grad():
         model.classifier.bias[0] += math.log(threshold / (1 - threshold)) - middle
-    checkpoint = folder / "toxicity.ckpt"
+    return _save(model, folder / "toxicity.ckpt", config_folder), config_folder
+
+
+def _save(model: Any, checkpoint: Path, config_folder: Path) -> Path:
+    """Write a checkpoint as Detoxify reads it."""
+    import torch
+
     arch = {
         "model_type": str(config_folder),
         "model_name": "BertForSequenceClassification",
@@ -57,7 +63,7 @@ def write_toxicity_model(
     }
     described = {"arch": {"args": arch}, "dataset": {"args": {"classes": list(CLASSES)}}}
     torch.save({"config": described, "state_dict": model.state_dict()}, checkpoint)
-    return checkpoint, config_folder
+    return checkpoint
 
 
 def _vocabulary(texts: Sequence[str]) -> list[str]:

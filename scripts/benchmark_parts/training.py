@@ -13,24 +13,18 @@ products, measured in turn with the training.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scripts.benchmark_parts.pairs import Pair, pair_of
 from scripts.benchmark_parts.part import BASE_MODEL, DATA_SET, Options
-from scripts.benchmark_parts.turns import Readings, Side, Turn, interleave
+from scripts.benchmark_parts.training_sides import PAPER_LENGTH
+from scripts.benchmark_parts.turns import Readings, Side, interleave
 
 BATCH_SENTENCES = 64  # the paper's, a device
 STEPS_PER_TURN = 2
-# What our allocator keeps has settled after eight steps (page faults seen); the peers, whose allocator gives
-# memory back at each step, have nothing to settle.
-WARM_UP_STEPS = {"ours": 8, "trainer": 2, "paper": 1}
-PAPER_LENGTH = 64
-LEARNING_RATE = 5e-4  # the paper's
-PEAK_SHAPES = ((2048, 768, 3072), (4096, 4096, 4096), (1920, 768, 50304))
-MODULE = "scripts.benchmark_parts.training"
+MODULE = "scripts.benchmark_parts.training_sides"
 
 
 def measure(
@@ -140,200 +134,3 @@ def write_gpt2(folder: Path, base: Path, **shape: Any) -> dict[str, Any]:
         "layers": config.n_layer,
         "width": config.n_embd,
     }
-
-
-def ours(
-    turn: Turn, model: str, dataset: str, work: str, device: str, sizes: tuple[int, int, int]
-) -> None:
-    """Stage 2 as `main_train.py` runs it, its steps in turns."""
-    from src.cpu_memory import keep_freed_memory
-
-    keep_freed_memory()
-    from src.config.training import TrainingArgs
-    from src.training.checkpoints import Checkpoints
-    from src.training.layout import METRICS
-    from src.training.making import make_trainer
-    from src.training.metrics_log import MetricsLog
-    from src.training.preflight import preflight
-
-    steps_per_turn, batch_sentences, max_steps = sizes
-    args = TrainingArgs.model_validate(
-        {
-            "output": Path(work) / "ours",
-            "dataset": Path(dataset),
-            "model": {"name": model},
-            "condition_on": ("toxicity", "sentiment"),
-            "optimisation": {
-                "learning_rate": LEARNING_RATE,
-                "batch_sentences": batch_sentences,
-                "max_steps": max_steps,
-            },
-            "checkpoints": {"evaluation_sentences": 0},
-            "device": device,
-        }
-    )
-    folder = Path(work) / "ours.partial"
-    folder.mkdir()
-    log = MetricsLog(folder / METRICS)
-    trainer = make_trainer(args, preflight(args), Checkpoints(folder, None), log)
-    warm_up = WARM_UP_STEPS["ours"]
-    _train_in_turns(trainer, turn, steps_per_turn, warm_up, lambda batch: batch["shift_labels"])
-
-
-def trainers_recipe(
-    turn: Turn, model: str, dataset: str, work: str, device: str, sizes: tuple[int, int, int]
-) -> None:
-    """transformers' Trainer as its example scripts use it: padding to the longest, bf16."""
-    _peer(turn, model, dataset, f"{work}/trainer", device, sizes, pad_to=None, bf16=True)
-
-
-def papers_recipe(
-    turn: Turn, model: str, dataset: str, work: str, device: str, sizes: tuple[int, int, int]
-) -> None:
-    """The paper's: every sentence padded to 64 tokens, fp32 (it had fp16, on a GPU)."""
-    _peer(turn, model, dataset, f"{work}/paper", device, sizes, pad_to=PAPER_LENGTH, bf16=False)
-
-
-def _peer(
-    turn: Turn,
-    model: str,
-    dataset: str,
-    output: str,
-    device: str,
-    sizes: tuple[int, int, int],
-    *,
-    pad_to: int | None,
-    bf16: bool,
-) -> None:
-    from transformers import (
-        AutoModelForCausalLM,
-        DataCollatorForLanguageModeling,
-        Trainer,
-        TrainingArguments,
-    )
-
-    steps_per_turn, batch_sentences, max_steps = sizes
-    tokenizer, examples, control = _examples(model, Path(dataset), pad_to)
-    network = AutoModelForCausalLM.from_pretrained(model)
-    network.resize_token_embeddings(max(len(tokenizer), network.config.vocab_size))
-    trainer = Trainer(
-        model=network,
-        args=TrainingArguments(
-            output_dir=output,
-            use_cpu=device == "cpu",
-            bf16=bf16,
-            per_device_train_batch_size=batch_sentences,
-            max_steps=max_steps,
-            learning_rate=LEARNING_RATE,
-            weight_decay=0.1,
-            lr_scheduler_type="cosine",
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-        ),
-        train_dataset=examples,
-        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False),
-    )
-
-    def targets(batch: dict[str, Any]) -> Any:
-        ids = batch["input_ids"]
-        wanted = (ids != tokenizer.pad_token_id) & (ids < min(control))
-        return ids.where(wanted, -100)
-
-    warm_up = WARM_UP_STEPS[Path(output).name]
-    _train_in_turns(trainer, turn, steps_per_turn, warm_up, targets)
-
-
-def _examples(model: str, dataset: Path, pad_to: int | None) -> tuple[Any, list[Any], list[int]]:
-    """(tokenizer, tokenised sentences with their control tokens and end-of-text, control ids)."""
-    from src.artifacts import read_manifest
-    from src.attributes.attribute import from_manifest
-    from src.control_tokens import control_ids, load_tokenizer, render
-    from src.training.sentences import rows_of
-
-    attributes = from_manifest(read_manifest(dataset, "dataset", verify=False)["attributes"])
-    tokenizer = load_tokenizer(model, attributes)
-    control = control_ids(tokenizer, attributes)
-    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
-        tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
-    texts = [
-        render(row["text"], row["labels"], attributes) + tokenizer.eos_token
-        for row in rows_of(dataset, "train", ["text", "labels"])
-    ]
-    padding = {"padding": "max_length"} if pad_to else {}
-    encoded = tokenizer(texts, truncation=True, max_length=pad_to or PAPER_LENGTH, **padding)
-    rows = zip(encoded["input_ids"], encoded["attention_mask"], strict=True)
-    return tokenizer, [{"input_ids": i, "attention_mask": m} for i, m in rows], control
-
-
-def _train_in_turns(
-    trainer: Any, turn: Turn, steps_per_turn: int, warm_up_steps: int, targets: Any
-) -> None:
-    """Train; after a few steps, which warm up, every few steps are a turn."""
-    from transformers import PrinterCallback, TrainerCallback
-
-    class Turns(TrainerCallback):
-        steps, started = -warm_up_steps, 0.0
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.steps += 1
-            _finish(args.device)
-            if self.steps == steps_per_turn:
-                seconds = time.perf_counter() - self.started
-                useful, read, sentences = (sum(column) for column in zip(*counted, strict=True))
-                turn.done(useful / seconds, useful=useful, read=read, sentences=sentences)
-                self.steps = 0
-            if self.steps == 0:
-                counted.clear()
-                control.should_training_stop = not turn.wait()
-                self.started = time.perf_counter()
-
-    counted: list[tuple[int, int, int]] = []
-    inner = trainer.compute_loss
-
-    def compute_loss(model: Any, inputs: Any, *rest: Any, **options: Any) -> Any:
-        wanted, read = targets(inputs) != -100, inputs["attention_mask"]
-        counted.append((int(wanted.sum()), int(read.sum()), len(wanted)))
-        return inner(model, inputs, *rest, **options)
-
-    trainer.compute_loss = compute_loss
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Turns())
-    trainer.train()
-
-
-def matrix_products(turn: Turn, device: str) -> None:
-    """GFLOP/s of the fastest bf16 matrix product."""
-    import torch
-
-    tensors = [
-        (
-            torch.randn(n, k, device=device, dtype=torch.bfloat16),
-            torch.randn(m, k, device=device, dtype=torch.bfloat16),
-        )
-        for n, k, m in PEAK_SHAPES
-    ]
-    list(_speeds(tensors))
-    while turn.wait():
-        turn.done(max(_speeds(tensors)))
-
-
-def _speeds(tensors: Any, seconds: float = 0.5) -> Iterator[float]:
-    """Of each product, repeated for a while, the fastest one."""
-    import torch
-
-    for a, b in tensors:
-        end, best = time.perf_counter() + seconds, float("inf")
-        while time.perf_counter() < end:
-            before = time.perf_counter()
-            torch.nn.functional.linear(a, b)
-            _finish(a.device)
-            best = min(best, time.perf_counter() - before)
-        yield 2 * a.shape[0] * a.shape[1] * b.shape[0] / best / 1e9
-
-
-def _finish(device: Any) -> None:
-    if device.type == "cuda":
-        import torch
-
-        torch.cuda.synchronize()
