@@ -19,8 +19,7 @@ class FakeHub:
 
     Attributes:
         behaviour: `well`; `silent`: takes the connection and says nothing; `html`: answers everything with
-            the page of a guest network; `error`: 500; `cut`: breaks off in the middle of every file; `slow`:
-            sends it in small pieces.
+            the page of a guest network; `slow`: sends every file in small pieces.
         asked: `METHOD path` of every request.
     """
 
@@ -76,8 +75,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif self.hub.behaviour == "html":
             self._send(200, LOGIN_PAGE, {"Content-Type": "text/html"})
-        elif self.hub.behaviour == "error":
-            self._send(500, b"Internal Server Error", {"Content-Type": "text/plain"})
         elif path.startswith("api/"):
             self._api(path.split("/")[1:])
         else:
@@ -149,11 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         is_file = "ETag" in headers
-        if is_file and self.hub.behaviour == "cut":
-            self.wfile.write(content[: len(content) // 2])
-            self.wfile.flush()
-            self.close_connection = True
-        elif is_file and self.hub.behaviour == "slow":
+        if is_file and self.hub.behaviour == "slow":
             piece = max(1, len(content) // 20)
             for start in range(0, len(content), piece):
                 self.wfile.write(content[start : start + piece])

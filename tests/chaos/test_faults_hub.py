@@ -90,7 +90,7 @@ def assert_all_go_on(stages):
         assert one.result() == one.undisturbed()
 
 
-@pytest.mark.parametrize("behaviour", ["silent", "html", "error", "cut"])
+@pytest.mark.parametrize("behaviour", ["silent", "html"])
 def test_a_hub_that_is_wrong(hub, stages, behaviour):
     hub.behaviour = behaviour
     all_at_once(stages, 1)
@@ -111,21 +111,6 @@ def test_a_hub_that_is_away(hub, stages):
 def test_a_slow_hub_is_waited_for(hub, stages):
     hub.behaviour = "slow"
     assert_all_go_on(stages)
-
-
-def test_a_hub_that_goes_wrong_while_the_data_set_is_read(hub, stages):
-    run = stages["dataset"]
-    command = run.start(strike="pause", at="mkdir data.partial/scored")
-    command.wait_until_paused()
-    hub.behaviour = "cut"
-    ended = command.go_on()
-    assert ended.code == 1, ended
-    assert_one_clear_line(ended)
-    assert "tiny-org/corpus" in ended.stderr
-    assert not run.run.exists()
-    hub.behaviour = "well"
-    run.go()
-    assert run.result() == run.undisturbed()
 
 
 def test_a_model_that_was_loaded_once_needs_no_hub(hub, stages):
