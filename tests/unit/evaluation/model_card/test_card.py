@@ -12,7 +12,7 @@ from src.control_tokens import encode_prompt, load_tokenizer
 from src.evaluation.model_card.card import copy_commands, model_card
 from src.evaluation.model_card.example import example_of
 from src.evaluation.run import evaluate
-from src.evaluation.tables.table import percent_with_interval
+from src.evaluation.tables.table import percent_with_interval, with_interval
 from src.markdown import cell, code, table
 from tests.demo_attributes import BOTH
 from tests.unit.evaluation.conftest import Project
@@ -47,13 +47,18 @@ def test_every_figure_is_that_of_the_metrics(evaluated, name):
     tables = card.split("## Results")[1].split("## Training")[0]
     shown = re.findall(r"[\d.]+ \[[\d.]+, [\d.]+\]", tables)
     expected = [percent_with_interval(row) for row in own if row["misalignment"] is not None]
+    expected += [
+        with_interval(row["perplexity"], row["perplexity_ci_low"], row["perplexity_ci_high"], 1)
+        for row in own
+        if row["attribute"] == "joint" and row["perplexity_ci_low"] is not None
+    ]
     assert sorted(shown) == sorted(expected)
     for row in own:
         if row["attribute"] == "joint":
             assert (
                 f"| {row['n_sentences']} | {row['n_empty']} of {row['n_continuations']} |" in tables
             )
-            assert f"| {row['perplexity']:.1f} [" in tables
+            assert f"| {row['perplexity']:.1f} " in tables
 
 
 @pytest.mark.parametrize("name", ["M-B", "M-TS"])
