@@ -30,8 +30,8 @@ ATTRIBUTES = from_manifest({"toxicity": toxicity(0.2), "sentiment": SENTIMENT})
 FACTS = {"model": "M", "condition": {}, "decoding": "sample", "prompts": "unprompted"}
 
 
-@examples(60)
-@given(st.lists(TEXTS, min_size=1, max_size=8), st.sampled_from(["gentle", "paper", "none"]))
+@examples(25)
+@given(st.lists(TEXTS, min_size=1, max_size=8), st.sampled_from(["gentle", "paper"]))
 def test_every_sentence_gets_a_score_and_a_label_and_is_counted(texts, cleaning):
     written = [Continuation(str(i), 0, "", text, len(text)) for i, text in enumerate(texts)]
     scored = score_continuations(written, ATTRIBUTES, cleaning)
