@@ -30,8 +30,8 @@ ATTRIBUTES = from_manifest({"toxicity": toxicity(0.2), "sentiment": SENTIMENT})
 FACTS = {"model": "M", "condition": {}, "decoding": "sample", "prompts": "unprompted"}
 
 
-@examples(60)
-@given(st.lists(TEXTS, min_size=1, max_size=8), st.sampled_from(["gentle", "paper", "none"]))
+@examples(25)
+@given(st.lists(TEXTS, min_size=1, max_size=8), st.sampled_from(["gentle", "paper"]))
 def test_every_sentence_gets_a_score_and_a_label_and_is_counted(texts, cleaning):
     written = [Continuation(str(i), 0, "", text, len(text)) for i, text in enumerate(texts)]
     scored = score_continuations(written, ATTRIBUTES, cleaning)
@@ -61,14 +61,14 @@ def folder(tmp_path_factory):
 def test_every_file_of_the_results_holds_any_text(folder, texts, prompts):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
+    # One plain sentence, so that there is something to compare.
+    sentences = [*(text for text in texts if text.strip()), "All is well."]
     made = evaluation_folder(
-        folder,
-        prompts={"validation": prompts},
-        write=lambda cell, prompt, sample: [text for text in texts if text.strip()],
+        folder, prompts={"validation": prompts}, write=lambda cell, prompt, sample: sentences
     )
     rows = read_generations(made.results / "generations.parquet")
     assert {row["prompt"] for row in rows} == set(prompts)
-    assert all(list(row["sentences"]) == [t for t in texts if t.strip()] for row in rows)
+    assert all(list(row["sentences"]) == sentences for row in rows)
     page = made.write_report().read_text("utf-8")
     # Two elements of our own: data and program. What a text holds is neither.
     assert len(re.findall(r"<script", page, re.I)) == len(re.findall(r"</script", page, re.I))
