@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-_STARTS_A_FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    "＝",
-    "＋",
-    "－",
-    "＠",
-)  # as OWASP lists them
+# As OWASP lists them, with their full-width forms, and the white space that it lists beside them.
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_STARTS_ODDLY = ("\t", "\r", "\n")
 
 
 def text_cell(text: str) -> str:
@@ -22,4 +12,5 @@ def text_cell(text: str) -> str:
 
     For words only: a number below zero is a number and stays one.
     """
-    return f"'{text}" if text.lstrip(" ").startswith(_STARTS_A_FORMULA) else text
+    computed = text.lstrip().startswith(_STARTS_A_FORMULA) or text.startswith(_STARTS_ODDLY)
+    return f"'{text}" if computed else text

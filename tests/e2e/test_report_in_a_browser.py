@@ -238,10 +238,10 @@ def test_the_order_by_score_is_by_the_sentence_farthest_out(small, open_page):
 def test_sentences_at_the_undesired_end_are_blurred_until_clicked(small, open_page):
     watched = open_page(small)
     page = watched.page
-    blurred = page.locator("li .text.blurred")
+    blurred = page.locator(".generation li .text.blurred")
     before = blurred.count()
     assert before > 5
-    lines = page.locator("li")
+    lines = page.locator(".generation li")
     for i in range(20):
         figures = lines.nth(i).locator(".figures").inner_text()
         undesired = " toxic" in figures or " neg" in figures

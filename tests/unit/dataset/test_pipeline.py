@@ -18,7 +18,7 @@ import pytest
 from src.artifacts import read_manifest
 from src.attributes.attribute import from_manifest
 from src.control_tokens import load_tokenizer, sentence_length, tokenizer_fingerprint
-from src.dataset import pass_one, scored_shards
+from src.dataset import executor, pass_one, scored_shards
 from src.dataset.pipeline import create_dataset
 from src.errors import (
     ArtifactError,
@@ -431,7 +431,7 @@ def test_another_edge_or_validation_set_reruns_pass_two_only(make_args, monkeypa
     args = make_args()
     create_dataset(args)
     runs = []
-    monkeypatch.setattr(pass_one.QuietLocalExecutor, "run", lambda self: runs.append(self))
+    monkeypatch.setattr(executor.QuietLocalExecutor, "run", lambda self: runs.append(self))
     attributes = args.model_dump(mode="json")["attributes"]
     attributes["toxicity"]["edges"] = [0.5]
     changed = make_args(attributes=attributes, validation__sentences=8, untagged_fraction=0.5)
@@ -457,7 +457,7 @@ def test_another_judge_or_audit_reruns_pass_two_only(make_args, monkeypatch):
     args = make_args()
     create_dataset(args)
     assert read_manifest(args.output, "dataset")["judges"] == {}
-    monkeypatch.setattr(pass_one.QuietLocalExecutor, "run", None)
+    monkeypatch.setattr(executor.QuietLocalExecutor, "run", None)
     attributes = args.model_dump(mode="json")["attributes"]
     attributes["sentiment"]["judge"] = COMPOUND
     before = rows(args.output, "train")
@@ -480,7 +480,7 @@ def test_a_judge_that_fails_ends_the_run_and_the_same_command_goes_on(
     with pytest.raises(ScorerError, match="the scorer gave up"):
         create_dataset(make_args(attributes=attributes))
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr(pass_one.QuietLocalExecutor, "run", None)
+    monkeypatch.setattr(executor.QuietLocalExecutor, "run", None)
     create_dataset(make_args(attributes=attributes))
     assert files_of(tmp_path / "run") == FILES
 
@@ -531,7 +531,7 @@ def test_pass_one_is_kept_where_pass_two_could_not_be_done(make_args, monkeypatc
         create_dataset(make_args(validation__sentences=4000))
     with pytest.raises(ArtifactError, match=r"validation\.sentences: was 4000, now 40"):
         create_dataset(make_args())
-    monkeypatch.setattr(pass_one.QuietLocalExecutor, "run", None)
+    monkeypatch.setattr(executor.QuietLocalExecutor, "run", None)
     create_dataset(make_args(), overwrite=True)
     assert files_of(make_args().output) == FILES
 
