@@ -5,11 +5,24 @@
 
 from __future__ import annotations
 
+import logging
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("same_every_time", derandomize=True, deadline=None)
 settings.register_profile("soak", deadline=None, print_blob=True)
 settings.load_profile("same_every_time")
+
+
+@pytest.fixture(autouse=True)
+def _own_log_handlers():
+    """A main logs to what pytest shows as stderr in that test; later tests would log to a closed file."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def pytest_addoption(parser):
