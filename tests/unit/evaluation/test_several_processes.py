@@ -43,8 +43,8 @@ def alone(project, monkeypatch):
     monkeypatch.setattr(
         steps, "write_work", lambda path, *rest: (paths.append(path.name), real(path, *rest))
     )
-    evaluate(project.args("alone", **CHANGES))
-    return project.folder / "alone", len(paths)
+    evaluate(project.args("by_one", **CHANGES))
+    return project.folder / "by_one", len(paths)
 
 
 def test_two_processes_write_the_same_bytes_as_one(project, alone):
