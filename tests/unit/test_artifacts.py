@@ -91,7 +91,7 @@ def test_a_run_killed_while_publishing_is_published_by_the_same_command(tmp_path
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from src.artifacts import Run\n"
-        f"Run.{moment} = lambda self: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"Run.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "with Run(Path(sys.argv[1]), 'dataset', {'seed': 1, 'nested': {'a': [1, 2]}}) as run:\n"
         "    (run.partial / 'sub').mkdir()\n"
         "    (run.partial / 'sub' / 'rows.txt').write_text('hello')\n"

@@ -89,7 +89,7 @@ def test_either_a_checkpoint_or_a_choice(project, run_of_three):
 
 
 def test_a_dry_run_says_what_is_chosen(project, run_of_three):
-    said = evaluate(args_of(project, run_of_three, "lowest_loss"), dry_run=True)
+    said = evaluate(args_of(project, run_of_three, "lowest_loss", "planned"), dry_run=True)
     assert "checkpoint of M-TS by lowest_loss: step-000002" in said
     prompts = {"kind": "unprompted", "count": 7}
     args = args_of(project, run_of_three, "lowest_misalignment", selection_prompts=prompts)

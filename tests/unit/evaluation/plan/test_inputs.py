@@ -132,7 +132,7 @@ def test_checkpoints_of_a_run_can_be_named(own_project, problems_of):
     )
     assert inputs.models["M"].folder == run / "checkpoints/step-000008"
     said = problems_of(own_project.args(models={"M": entry | {"checkpoint": "step-000006"}}))
-    assert "allowed: final, step-000004, step-000008" in said
+    assert "allowed: step-000004, step-000008, final" in said
 
 
 def test_a_reference_that_is_not_there(project, tmp_path, problems_of):
