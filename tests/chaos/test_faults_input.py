@@ -91,7 +91,7 @@ def test_a_corpus_that_goes_between_the_dry_run_and_the_run(started, project, aw
     "stage,step,file,code",
     [
         ("training", "open model.partial/.training_curve.png.tmp", "data/train-*.parquet", 2),
-        ("training", "mkdir model.partial/checkpoints", "base/model.safetensors", 1),
+        ("training", "mkdir model.partial/checkpoints", "base/model.safetensors", 2),
         ("evaluation", "mkdir results.partial/work/scored", "model/final/model.safetensors", 2),
         ("evaluation", "mkdir results.partial/work/judged", "base/model.safetensors", 1),
         ("evaluation", "mkdir results.partial/work/written", "data/validation-*.parquet", 2),

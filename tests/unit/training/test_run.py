@@ -85,7 +85,9 @@ def test_the_metrics_fall_and_count_targets(undisturbed, gpt2):
     losses = [row["loss"] for row in rows if row["split"] == "train"]
     assert len(losses) == 16
     assert losses[-1] < losses[0] - 0.5
-    timing = [json.loads(line) for line in (undisturbed[0] / "timing.jsonl").open()]
+    timing = [
+        json.loads(line) for line in (undisturbed[0] / "timing.jsonl").read_text().splitlines()
+    ]
     assert [(one["step"], one["split"]) for one in timing] == [
         (row["step"], row["split"]) for row in rows
     ]
