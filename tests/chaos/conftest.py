@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tests.chaos.commands import Commands
+from tests.chaos.killing import Chaos
 from tests.chaos.project import ChaosProject, Disturbed
 from tests.chaos.small_disk import FILLER
 
@@ -39,6 +40,14 @@ def kills(request):
 def figures_folder(tmp_path_factory):
     """Where the figures are kept: `chaos_*.json` in pytest's own temporary folder."""
     return tmp_path_factory.getbasetemp()
+
+
+@pytest.fixture(scope="module")
+def chaos(request, commands, project, tmp_path_factory):
+    """The stage that the test file names, to be killed."""
+    stage = request.module.STAGE
+    call, run = project.call(stage, tmp_path_factory.mktemp("disturbed") / "here")
+    return Chaos(commands, stage, call, run)
 
 
 @pytest.fixture
