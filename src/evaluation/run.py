@@ -41,7 +41,9 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
     if dry_run and not is_first_of_its_machine():
         return ""
     if dry_run:
-        check_output(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite)
+        found = check_output(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite)
+        if found == "done":
+            return f"nothing is missing; {args.output} is there already, nothing to do"
         return _plan(args, find_inputs(args, hash_files=False))
     done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
     inputs = None if done and not overwrite else find_inputs(args, hash_files=True)

@@ -36,6 +36,8 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
         from src.training.preflight import preflight
 
         plan = preflight(args, overwrite=overwrite)
+    if dry_run and done and not overwrite:
+        return f"nothing is missing; {args.output} is there already, nothing to do"
     if dry_run:
         return plan.describe(args)
     run = Run(

@@ -151,6 +151,7 @@ def test_already_done_says_the_same_again(finished):
     again = evaluate(project.args("finished"), dry_run=False, overwrite=False)
     assert again == f"already done: {project.folder / 'finished'}\n\n{said}"
     assert contents(project.folder / "finished") == before
+    assert "nothing to do" in evaluate(project.args("finished"), dry_run=True)
 
 
 @pytest.mark.parametrize("dry_run", [True, False])

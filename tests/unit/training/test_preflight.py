@@ -106,6 +106,8 @@ def test_an_output_that_cannot_be_used_is_known_before(gpt2, tmp_path):
     ):
         train(other, dry_run=True)
     assert "16 steps" in train(other, dry_run=True, overwrite=True)
+    same = training_args(folder, data, base, optimisation={"learning_rate": 1e-3, "max_steps": 1})
+    assert "nothing to do" in train(same, dry_run=True)
 
 
 def test_one_problem_is_said_as_it_is(gpt2, tmp_path):
