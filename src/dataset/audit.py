@@ -217,7 +217,8 @@ def phi(table: np.ndarray) -> float | None:
     Args:
         table: counts of shape [2, 2].
     """
-    margins = table.sum(0).prod() * table.sum(1).prod()
+    counts = table.astype(float)  # the products of the counts of a large data set pass 64 bits
+    margins = counts.sum(0).prod() * counts.sum(1).prod()
     if not margins:
         return None
-    return float((table[0, 0] * table[1, 1] - table[0, 1] * table[1, 0]) / np.sqrt(float(margins)))
+    return float((counts[0, 0] * counts[1, 1] - counts[0, 1] * counts[1, 0]) / np.sqrt(margins))

@@ -197,6 +197,8 @@ def test_attributes_are_correlated_by_ranks_and_labels(rows, made):
     assert phi(np.array([[10, 0], [0, 5]])) == pytest.approx(1.0)
     assert phi(np.array([[0, 5], [5, 0]])) == pytest.approx(-1.0)
     assert phi(np.array([[5, 5], [0, 0]])) is None
+    small = np.array([[7, 2], [3, 8]])
+    assert phi(10**9 * small) == pytest.approx(phi(small)), "as in a data set of the Pile's size"
 
 
 def _without_sums(found):
