@@ -92,7 +92,9 @@ def test_a_dry_run_says_what_is_chosen(project, run_of_three):
     said = evaluate(args_of(project, run_of_three, "lowest_loss", "planned"), dry_run=True)
     assert "checkpoint of M-TS by lowest_loss: step-000002" in said
     prompts = {"kind": "unprompted", "count": 7}
-    args = args_of(project, run_of_three, "lowest_misalignment", selection_prompts=prompts)
+    args = args_of(
+        project, run_of_three, "lowest_misalignment", "planned", selection_prompts=prompts
+    )
     said = evaluate(args, dry_run=True)
     assert "before them, to choose: 28 continuations" in said
     assert all(f"  {one}, nontoxic + pos" in said for one in (*STEPS, "final"))
