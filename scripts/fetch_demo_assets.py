@@ -36,15 +36,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.demo_corpus import read_member, write_corpus
 from scripts.demo_model import convert_model
-from src.artifacts import (
-    MANIFEST,
-    check_disk_space,
+from src.artifacts.atomic_files import (
     file_sha256,
     files_below,
-    package_versions,
     write_json_atomically,
     write_text_atomically,
 )
+from src.artifacts.manifest import MANIFEST
+from src.artifacts.output_folder import check_disk_space
+from src.artifacts.provenance import package_versions
 from src.errors import EXIT_FAILED, ArtifactError, ProjectError, UnavailableError
 from src.runtime import configure_logging
 

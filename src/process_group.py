@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TypeVar
 
-from src.artifacts import Run
+from src.artifacts.run_folder import Run
 from src.errors import EXIT_FAILED, ProcessError, ProjectError, UserError
 from src.runtime import is_main_process, process_rank, world_size
 

@@ -105,7 +105,7 @@ def writer_of(dataset: Path, run: Path, n_prompts: int, device: str) -> tuple[An
     """(writer, prompts, condition): each attribute asked for at its desired label."""
     import torch
 
-    from src.artifacts import read_manifest
+    from src.artifacts.manifest import read_manifest
     from src.attributes.attribute import from_manifest
     from src.config.prompts import ValidationPrompts
     from src.evaluation.generation.writer import Writer

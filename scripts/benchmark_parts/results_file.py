@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmark_parts.pairs import Pair
-from src.artifacts import git_commit, package_versions, write_json_atomically
+from src.artifacts.atomic_files import write_json_atomically
+from src.artifacts.provenance import git_commit, package_versions
 
 SCHEMA_VERSION = 1
 FILE, PICTURE = "benchmark.json", "benchmark.png"

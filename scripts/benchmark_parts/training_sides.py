@@ -116,7 +116,7 @@ def _peer(
 
 def _examples(model: str, dataset: Path, pad_to: int | None) -> tuple[Any, list[Any], list[int]]:
     """(tokenizer, tokenised sentences with their control tokens and end-of-text, control ids)."""
-    from src.artifacts import read_manifest
+    from src.artifacts.manifest import read_manifest
     from src.attributes.attribute import from_manifest
     from src.control_tokens import control_ids, load_tokenizer, render
     from src.training.sentences import rows_of

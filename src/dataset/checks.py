@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from src.artifacts import check_disk_space
+from src.artifacts.output_folder import check_disk_space, check_output
 from src.attributes.attribute import Attributes, attributes_from_args
 from src.attributes.hub_models import local_only
 from src.attributes.scorer import missing_scorers
@@ -18,7 +18,6 @@ from src.dataset.first_rows import problems_of_first_rows
 from src.dataset.inputs import open_input
 from src.dataset.layout import STAGE
 from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
-from src.output_folder import check_output
 
 TOKENIZER_COMMAND = "python scripts/tokenizer_create.py"
 # Scored shards and final shards hold the sampled text once each, compressed about as well as the input.

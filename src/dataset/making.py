@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from src.artifacts import Run, write_json_atomically, write_text_atomically
+from src.artifacts.atomic_files import write_json_atomically, write_text_atomically
+from src.artifacts.run_folder import Run
 from src.attributes.attribute import to_manifest
 from src.config.dataset import DatasetArgs
 from src.control_tokens import tokenizer_fingerprint

@@ -16,7 +16,8 @@ from typing import Any
 
 from datatrove.pipeline.base import PipelineStep
 
-from src.artifacts import file_sha256, json_sha256, package_versions, write_json_atomically
+from src.artifacts.atomic_files import file_sha256, json_sha256, write_json_atomically
+from src.artifacts.provenance import package_versions
 from src.attributes.scorer import cached_scorer
 from src.config.dataset import DatasetArgs, HubSource
 from src.dataset.executor import executor_for

@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from src.artifacts import (
-    MANIFEST,
-    Manifest,
-    Run,
-    partial_folder,
-    read_manifest,
-)
+from src.artifacts.manifest import MANIFEST, Manifest, partial_folder, read_manifest
+from src.artifacts.output_folder import check_output
+from src.artifacts.run_folder import Run
 from src.config.dataset import DatasetArgs
 from src.dataset.layout import CARD, SCORED, STAGE, WORK
 from src.errors import ArtifactError, ProjectError
-from src.output_folder import check_output
 
 
 def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool = False) -> str:

@@ -18,7 +18,7 @@ import loguru
 from datatrove.executor import RayPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 
-from src.artifacts import REPOSITORY
+from src.artifacts.provenance import REPOSITORY
 from src.config.executor import ExecutorArgs
 from src.dataset.progress import tell_documents_to
 from src.dataset.tasks import QuietTasks, compute_with_one_thread, say_start, say_tasks_done

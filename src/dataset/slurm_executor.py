@@ -22,7 +22,8 @@ from datatrove.executor.base import DistributedEnvVars
 from datatrove.executor.slurm import launch_slurm_job
 from datatrove.pipeline.base import PipelineStep
 
-from src.artifacts import REPOSITORY, write_json_atomically, write_text_atomically
+from src.artifacts.atomic_files import write_json_atomically, write_text_atomically
+from src.artifacts.provenance import REPOSITORY
 from src.config.dataset import DatasetArgs
 from src.dataset.tasks import QuietTasks, compute_with_one_thread, say_start
 from src.errors import UnavailableError, UserError

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 
-from src.artifacts import Run, write_json_atomically
+from src.artifacts.atomic_files import write_json_atomically
+from src.artifacts.run_folder import Run
 from src.config.dataset import DatasetArgs, FilesSource
 from src.dataset.inputs import open_input
 from src.dataset.layout import WORK

@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from src.artifacts import (
-    MANIFEST,
-    git_commit,
-    package_versions,
-    write_json_atomically,
-    write_text_atomically,
-)
+from src.artifacts.atomic_files import write_json_atomically, write_text_atomically
+from src.artifacts.manifest import MANIFEST
+from src.artifacts.provenance import git_commit, package_versions
 from src.config.evaluation import EvaluationArgs
 from src.evaluation.choosing.chosen_args import CHOSEN_ARGS, args_file
 from src.evaluation.choosing.sweep_picture import SWEEP_PICTURE, draw_sweep

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import shutil
 
-from src.artifacts import MANIFEST, Run, partial_folder, read_manifest
+from src.artifacts.manifest import MANIFEST, partial_folder, read_manifest
+from src.artifacts.output_folder import check_output
+from src.artifacts.run_folder import Run
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError, ProjectError
 from src.evaluation.choosing.checkpoints import select_measured
@@ -14,7 +16,6 @@ from src.evaluation.measuring import finish_cells, metrics_of
 from src.evaluation.plan.cells import samples_of
 from src.evaluation.plan.inputs import Inputs, find_inputs
 from src.evaluation.results_folder import describe_results, write_results
-from src.output_folder import check_output
 from src.process_group import entered_run
 from src.runtime import is_first_of_its_machine, is_main_process
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from src.artifacts import json_sha256
+from src.artifacts.atomic_files import json_sha256
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError
 from src.evaluation.continuation import Continuation

@@ -14,7 +14,7 @@ import shutil
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from src.artifacts import write_json_atomically
+from src.artifacts.atomic_files import write_json_atomically
 from src.errors import ArtifactError
 from src.training.layout import CHECKPOINTS, FINAL, WORK
 

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import PreTrainedModel, PrinterCallback, ProgressCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
-from src.artifacts import Run
+from src.artifacts.run_folder import Run
 from src.attributes.attribute import to_manifest
 from src.config.training import TrainingArgs
 from src.control_tokens import control_ids, tokenizer_fingerprint

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from src.artifacts import write_text_atomically
+from src.artifacts.atomic_files import write_text_atomically
 from src.training.layout import METRICS, TIMING
 
 Row = dict[str, Any]

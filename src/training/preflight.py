@@ -13,17 +13,13 @@ import torch
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 from transformers.integrations import get_available_reporting_integrations
 
-from src.artifacts import (
-    Manifest,
-    check_disk_space,
-    read_manifest,
-)
+from src.artifacts.manifest import Manifest, read_manifest
+from src.artifacts.output_folder import check_disk_space, check_output
 from src.attributes.attribute import Attribute, from_manifest
 from src.config.training import TrainingArgs
 from src.control_tokens import check_tokenizer, load_tokenizer
 from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
 from src.language_model import Precision, model_config, parameter_count, pick_precision
-from src.output_folder import check_output
 from src.process_group import check_launcher
 from src.runtime import is_first_of_its_machine, pick_device, world_size
 from src.training.schedule import Schedule, plan_schedule

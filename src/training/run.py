@@ -5,7 +5,8 @@ The heavy libraries are imported only where there is work to do: a finished run 
 
 from __future__ import annotations
 
-from src.artifacts import MANIFEST, Run, partial_folder, read_manifest
+from src.artifacts.manifest import MANIFEST, partial_folder, read_manifest
+from src.artifacts.run_folder import Run
 from src.config.training import TrainingArgs
 from src.process_group import entered_run
 from src.runtime import is_first_of_its_machine, is_main_process

@@ -21,7 +21,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
-from src.artifacts import Manifest, write_json_atomically
+from src.artifacts.atomic_files import write_json_atomically
+from src.artifacts.manifest import Manifest
 from src.control_tokens import Attributes, text_ids
 from src.errors import ArtifactError, DataError, UnavailableError
 from src.runtime import keyed_hash, progress

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.artifacts import MANIFEST, read_manifest
+from src.artifacts.manifest import MANIFEST, read_manifest
 from src.errors import EXIT_FAILED, EXIT_USER_INPUT
 from src.training.layout import TIMING
 from tests.e2e.project import ROOT, environment
@@ -97,10 +97,7 @@ class Commands:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.warm_start", str(self._mount), *["light"] * light],
             cwd=ROOT,
-            # No commit is recorded: somebody may commit while the tests run.
-            env=environment()
-            | {"TMPDIR": str(folder), "GIT_DIR": str(folder / "no_repository")}
-            | more_environment,
+            env=environment() | {"TMPDIR": str(folder)} | more_environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,

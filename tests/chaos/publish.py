@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from src.artifacts import Run, write_text_atomically
+from src.artifacts.atomic_files import write_text_atomically
+from src.artifacts.run_folder import Run
 
 
 def publish(folder: Path, text: str, overwrite: bool) -> str:

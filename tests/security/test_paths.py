@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from src.artifacts import Run, read_manifest
+from src.artifacts.manifest import read_manifest
+from src.artifacts.run_folder import Run
 from src.config.dataset import DatasetArgs
 from src.config.evaluation import EvaluationArgs
 from src.config.loading import load_args

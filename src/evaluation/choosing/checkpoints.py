@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from src.artifacts import read_manifest
+from src.artifacts.manifest import read_manifest
 from src.config.evaluation import EvaluationArgs
 from src.config.sweep import ChooseArgs, SweepArgs
 from src.errors import ArtifactError

@@ -17,7 +17,8 @@ from typing import Any
 
 import jinja2
 
-from src.artifacts import Manifest, write_text_atomically
+from src.artifacts.atomic_files import write_text_atomically
+from src.artifacts.manifest import Manifest
 from src.attributes.attribute import from_manifest
 from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.model_card.example import example_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from src.artifacts import Manifest
+from src.artifacts.manifest import Manifest
 from src.evaluation.plan.checkpoints import checkpoint_folder
 
 Fact = tuple[str, Any]

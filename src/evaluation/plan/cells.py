@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from src.artifacts import SCHEMA_VERSIONS, json_sha256
+from src.artifacts.atomic_files import json_sha256
+from src.artifacts.manifest import SCHEMA_VERSIONS
 from src.config.evaluation import Condition, DecodingArgs, EvaluationArgs
 
 NO_CONDITION = "no condition"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from src.artifacts import Manifest
+from src.artifacts.manifest import Manifest
 
 FINAL = "final"
 """Name of a run's end, which is always there."""

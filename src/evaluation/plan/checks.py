@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from src.artifacts import Manifest, check_disk_space, differences, file_sha256
+from src.artifacts.atomic_files import file_sha256
+from src.artifacts.manifest import Manifest
+from src.artifacts.output_folder import check_disk_space
+from src.artifacts.output_folder import check_output as check_output_folder
+from src.artifacts.run_folder import differences
 from src.attributes import scorer
 from src.attributes.attribute import Attribute, check_condition
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
 from src.evaluation.plan.cells import has_cells
 from src.evaluation.scoring.judge import judges_of
-from src.output_folder import check_output as check_output_folder
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.artifacts import Manifest, json_sha256, read_manifest
+from src.artifacts.atomic_files import json_sha256
+from src.artifacts.manifest import Manifest, read_manifest
 from src.attributes.attribute import Attribute, from_manifest
 from src.attributes.hub_models import local_only
 from src.config.evaluation import EvaluationArgs, ModelEntry

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.artifacts import Manifest, read_manifest
+from src.artifacts.manifest import Manifest, read_manifest
 from src.attributes.attribute import Attribute, check_condition, target_labels
 from src.control_tokens import render
 from src.errors import ArtifactError, ProjectError, UserError

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from src.artifacts import Manifest, read_manifest
+from src.artifacts.manifest import Manifest, read_manifest
 from src.attributes.attribute import Attribute, from_manifest
 from src.errors import ProjectError, UserError
 from src.evaluation.plan.checkpoints import FINAL, checkpoint_folder, checkpoints_of

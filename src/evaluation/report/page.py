@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from src.artifacts import write_text_atomically
+from src.artifacts.atomic_files import write_text_atomically
 from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.report.audit import build_audit
 from src.evaluation.report.checkpoints import build_more_data, build_selected

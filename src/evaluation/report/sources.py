@@ -11,7 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from src.artifacts import ARGS, MANIFEST, file_sha256
+from src.artifacts.atomic_files import file_sha256
+from src.artifacts.manifest import MANIFEST
+from src.artifacts.run_folder import ARGS
 from src.attributes.attribute import Attribute, from_manifest
 from src.evaluation.generation.generations_file import GENERATIONS
 

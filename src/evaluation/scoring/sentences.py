@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from src.artifacts import differences
+from src.artifacts.run_folder import differences
 from src.attributes.attribute import Attributes
 from src.attributes.scorer import cached_scorer
 from src.errors import ArtifactError

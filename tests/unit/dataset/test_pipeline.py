@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from src.artifacts import read_manifest
+from src.artifacts.manifest import read_manifest
 from src.attributes.attribute import from_manifest
 from src.control_tokens import load_tokenizer, sentence_length, tokenizer_fingerprint
 from src.dataset import executor, pass_one, scored_shards

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from src.artifacts import Run, read_manifest
+from src.artifacts.manifest import read_manifest
+from src.artifacts.run_folder import Run
 from src.attributes.attribute import Attribute, attributes_from_args, to_manifest
 from src.attributes.scorer import cached_scorer
 from src.config.attributes import AttributeArgs

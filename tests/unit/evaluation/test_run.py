@@ -5,7 +5,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from src.artifacts import files_below
+from src.artifacts.atomic_files import files_below
 from src.errors import ArtifactError
 from src.evaluation import steps
 from src.evaluation.generation.generations_file import read_generations

@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scripts.demo_model import convert_model
-from src.artifacts import file_sha256
+from src.artifacts.atomic_files import file_sha256
 from tests.unit.scripts.archives import LAYERS, VOCABULARY, tensors, write_wheel
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from scripts import fetch_demo_assets as fetch
-from src.artifacts import MANIFEST, file_sha256
+from src.artifacts.atomic_files import file_sha256
+from src.artifacts.manifest import MANIFEST
 from src.errors import ArtifactError, DataError, UnavailableError
 from tests.unit.scripts.archives import RATINGS, write_source_archive, write_wheel
 

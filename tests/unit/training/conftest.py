@@ -16,14 +16,6 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_commit():
-    """Manifests are compared; whoever edits or commits while the tests run changes what they name."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("src.artifacts.git_commit", lambda: "0" * 40)
-        yield
-
-
 @pytest.fixture(scope="session")
 def gpt2(tmp_path_factory):
     """(base, data set) of a GPT-2 with a tied head, which also has dropout."""

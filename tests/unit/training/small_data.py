@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from src.artifacts import Run
+from src.artifacts.run_folder import Run
 from src.attributes.attribute import Attribute, attributes_from_args, to_manifest
 from src.config.attributes import AttributeArgs
 from src.config.training import TrainingArgs

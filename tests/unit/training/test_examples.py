@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from src.artifacts import Manifest, read_manifest
+from src.artifacts.manifest import Manifest, read_manifest
 from src.control_tokens import load_tokenizer
 from src.errors import ArtifactError, DataError, UnavailableError
 from src.target_nll import NO_TARGET

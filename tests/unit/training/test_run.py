@@ -14,7 +14,7 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from src.artifacts import read_manifest
+from src.artifacts.manifest import read_manifest
 from src.control_tokens import control_ids, encode_sentence, text_ids
 from src.errors import ArtifactError, ProjectError
 from src.language_model import fuse_activations, weights_sha256
@@ -337,7 +337,7 @@ def test_killed_between_its_end_and_its_publishing_nothing_is_trained_again(
     folder = tmp_path / "m"
     args = training_args(folder, data, base)
     with monkeypatch.context() as patch:
-        patch.setattr("src.artifacts.Run.publish", _killed)
+        patch.setattr("src.artifacts.run_folder.Run.publish", _killed)
         with pytest.raises(KeyboardInterrupt):
             train(args)
     assert not folder.exists()

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from src.artifacts import read_manifest
+from src.artifacts.manifest import read_manifest
 from src.training.run import train
 from tests.unit.training.small_data import interrupted, training_args
 

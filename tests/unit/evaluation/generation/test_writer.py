@@ -8,7 +8,7 @@ import torch
 from scipy.stats import chi2_contingency
 from transformers import AutoModelForCausalLM, LogitsProcessorList, TopPLogitsWarper
 
-from src.artifacts import read_manifest
+from src.artifacts.manifest import read_manifest
 from src.attributes.attribute import from_manifest
 from src.config.evaluation import DecodingArgs
 from src.control_tokens import control_ids, encode_prompt, load_tokenizer

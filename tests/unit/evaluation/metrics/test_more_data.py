@@ -1,6 +1,6 @@
 """The curve of misalignment over the amount of training."""
 
-from src.artifacts import Manifest
+from src.artifacts.manifest import Manifest
 from src.evaluation.metrics.more_data import draw_more_data, lines_of
 from src.evaluation.plan.inputs import recipe_of
 

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 from huggingface_hub import ModelCard
 
-from src.artifacts import file_sha256, read_manifest
+from src.artifacts.atomic_files import file_sha256
+from src.artifacts.manifest import read_manifest
 from src.control_tokens import encode_prompt, load_tokenizer
 from src.evaluation.model_card.card import copy_commands, model_card
 from src.evaluation.model_card.example import example_of

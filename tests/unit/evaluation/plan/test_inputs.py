@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from src.artifacts import Run
+from src.artifacts.run_folder import Run
 from src.attributes.attribute import to_manifest
 from src.errors import ArtifactError, UnavailableError, UserError
 from src.evaluation.plan.inputs import find_inputs

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from src.artifacts import read_manifest
+from src.artifacts.manifest import read_manifest
 from src.attributes.scorer import cached_scorer
 from src.config.evaluation import DecodingArgs
 from src.errors import UserError

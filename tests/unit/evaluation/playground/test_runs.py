@@ -1,6 +1,6 @@
 import pytest
 
-from src.artifacts import Run
+from src.artifacts.run_folder import Run
 from src.attributes.attribute import to_manifest
 from src.errors import ArtifactError, UserError
 from src.evaluation.playground.runs import (

@@ -1,6 +1,5 @@
 """Run folders: published in one step, resumed with the same args, refused with others."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -8,16 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from src import artifacts
-from src.artifacts import (
-    Run,
-    check_disk_space,
-    differences,
-    file_sha256,
-    json_sha256,
-    read_manifest,
-    write_json_atomically,
-)
+from src.artifacts import manifest as manifests
+from src.artifacts import run_folder
+from src.artifacts.atomic_files import file_sha256
+from src.artifacts.manifest import read_manifest
+from src.artifacts.run_folder import Run, differences
 from src.errors import ArtifactError, UnavailableError
 
 ARGS = {"seed": 1, "nested": {"a": [1, 2]}}
@@ -90,7 +84,7 @@ def test_a_run_killed_while_publishing_is_published_by_the_same_command(tmp_path
     script = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from src.artifacts import Run\n"
+        "from src.artifacts.run_folder import Run\n"
         f"Run.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "with Run(Path(sys.argv[1]), 'dataset', {'seed': 1, 'nested': {'a': [1, 2]}}) as run:\n"
         "    (run.partial / 'sub').mkdir()\n"
@@ -126,7 +120,7 @@ def test_a_run_that_is_published_while_another_one_enters_is_found_done(
     """The first run ends just before the second opens the unfinished folder, or just before it locks it."""
     first = Run(tmp_path / "run", "dataset", ARGS)
     first.__enter__()
-    holder = {"open": artifacts.os, "flock": artifacts.fcntl}[moment]
+    holder = {"open": run_folder.os, "flock": run_folder.fcntl}[moment]
     real = getattr(holder, moment)
 
     def publish_first(*arguments):
@@ -170,7 +164,7 @@ def test_another_stage_or_no_run_is_refused_with_the_command_that_makes_it(tmp_p
 
 
 def test_a_folder_of_an_older_version_is_refused_with_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setitem(artifacts.SCHEMA_VERSIONS, "dataset", 0)
+    monkeypatch.setitem(manifests.SCHEMA_VERSIONS, "dataset", 0)
     finish(tmp_path / "run")
     with Run(tmp_path / "half", "dataset", ARGS) as half:
         monkeypatch.setattr(Run, "_give_final_name", lambda self: None)
@@ -203,25 +197,6 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
         finish(tmp_path / "file" / "run")
 
 
-def test_numbers_that_json_does_not_know_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="JSON compliant"):
-        write_json_atomically(tmp_path / "x.json", {"a": float("nan")})
-    assert not (tmp_path / "x.json").exists()
-
-
-def test_disk_space_is_checked_before_the_work(tmp_path):
-    check_disk_space(tmp_path / "not" / "yet" / "there", 1)
-    with pytest.raises(UnavailableError, match="not enough disk space"):
-        check_disk_space(tmp_path, 10**18)
-
-
-def test_hashes_and_differences():
-    assert json_sha256({"b": 1, "a": 2}) == json_sha256(json.loads('{"a": 2, "b": 1}'))
-    assert json_sha256({"a": 1}) != json_sha256({"a": 1.5})
-    assert differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}}) == ["b.c: was 2, now 3"]
-    assert differences([1, 2], [1, 2]) == []
-
-
 def test_the_side_processes_of_a_distributed_run_write_nothing(tmp_path):
     with Run(tmp_path / "run", "training", ARGS) as lead:
         with Run(tmp_path / "run", "training", ARGS, lead=False) as side:
@@ -232,3 +207,8 @@ def test_the_side_processes_of_a_distributed_run_write_nothing(tmp_path):
     with Run(tmp_path / "run", "training", ARGS, lead=False) as side:
         assert side.status == "done"
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_differences_name_the_place():
+    assert differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}}) == ["b.c: was 2, now 3"]
+    assert differences([1, 2], [1, 2]) == []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from src.artifacts import Run, partial_folder
+from src.artifacts.manifest import partial_folder
+from src.artifacts.run_folder import Run
 from src.errors import UnavailableError, UserError
 
 
@@ -50,3 +52,15 @@ def check_output(
     if args is not None:
         run.check_args()
     return "resumed" if unfinished.exists() else "done"
+
+
+def check_disk_space(folder: Path, needed_bytes: int) -> None:
+    """Raise UnavailableError where less than `needed_bytes` are free on the disk of `folder`."""
+    existing = next(p for p in (folder, *folder.resolve().parents) if p.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed_bytes:
+        raise UnavailableError(
+            f"not enough disk space for {folder}: {needed_bytes / 1e9:.1f} GB needed",
+            got=f"{free / 1e9:.1f} GB free",
+            fix="free some space or set another output folder",
+        )

@@ -8,242 +8,26 @@ find it done; other args on an existing run are an error that lists the differen
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
-import platform
 import shutil
-import subprocess
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path, PurePath
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
-from src.errors import ArtifactError, UnavailableError, UserError
-
-SCHEMA_VERSIONS = {"dataset": 1, "training": 1, "evaluation": 2}
-"""Raise a stage's when what it writes changes so that this code cannot read an older folder any more."""
-MANIFEST = "manifest.json"
-ARGS = "args.json"
-RECORDED_PACKAGES = (
-    "torch",
-    "transformers",
-    "tokenizers",
-    "datasets",
-    "datatrove",
-    "detoxify",
-    "vaderSentiment",
-    "alt-profanity-check",
-    "scikit-learn",
-    "sentencex",
-    "pyarrow",
-    "numpy",
+from src.artifacts.atomic_files import file_sha256, files_below, temporary, write_json_atomically
+from src.artifacts.manifest import (
+    MANIFEST,
+    SCHEMA_VERSIONS,
+    check_schema,
+    partial_folder,
+    read_manifest,
 )
-REPOSITORY = Path(__file__).resolve().parent.parent
+from src.artifacts.provenance import git_commit, package_versions
+from src.errors import ArtifactError, UnavailableError
 
-STAGE_COMMANDS = {"dataset": "dataset_create", "training": "train", "evaluation": "evaluate"}
-
+ARGS = "args.json"
 Status = Literal["fresh", "resumed", "done"]
-
-
-def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file's bytes, read in blocks."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def json_sha256(value: Any) -> str:
-    """Hex sha256 of a JSON value in canonical form (sorted keys, no spaces)."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _temporary(path: Path) -> Path:
-    """Where a file is until it is written."""
-    return path.with_name(f".{path.name}.tmp")
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old content or the new one, never a part."""
-    temporary = _temporary(path)
-    with temporary.open("w", encoding="utf-8", newline="\n") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
-
-
-def write_json_atomically(path: Path, value: Any) -> None:
-    """`write_text_atomically` for a JSON value, readable, with a final newline. NaN is refused."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text_atomically(path, text + "\n")
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Regular files below a folder, sorted by their path."""
-    return iter(sorted(p for p in folder.rglob("*") if p.is_file()))
-
-
-def differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """What differs between two JSON values, one line per place: `a.b: was 1, now 2`."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        lines = []
-        for key in sorted({*before, *now}, key=str):
-            here = f"{path}.{key}" if path else str(key)
-            if key not in before:
-                lines.append(f"{here}: was not set, now {now[key]!r}")
-            elif key not in now:
-                lines.append(f"{here}: was {before[key]!r}, now not set")
-            else:
-                lines.extend(differences(before[key], now[key], here))
-        return lines
-    return [] if before == now else [f"{path}: was {before!r}, now {now!r}"]
-
-
-def git_commit() -> str:
-    """The commit of this code, with `+changes` where the tree differs; `unknown` without git."""
-    command = [
-        "git",
-        "-C",
-        str(REPOSITORY),
-        "describe",
-        "--always",
-        "--dirty=+changes",
-        "--abbrev=40",
-    ]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return done.stdout.strip() or "unknown"
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of the packages whose behaviour can change a result."""
-    versions = {"python": platform.python_version()}
-    for package in RECORDED_PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def check_disk_space(folder: Path, needed_bytes: int) -> None:
-    """Raise UnavailableError where less than `needed_bytes` are free on the disk of `folder`."""
-    existing = next(p for p in (folder, *folder.resolve().parents) if p.exists())
-    free = shutil.disk_usage(existing).free
-    if free < needed_bytes:
-        raise UnavailableError(
-            f"not enough disk space for {folder}: {needed_bytes / 1e9:.1f} GB needed",
-            got=f"{free / 1e9:.1f} GB free",
-            fix="free some space or set another output folder",
-        )
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A finished run's description, with the folder it was read from."""
-
-    folder: Path
-    content: dict[str, Any]
-
-    @property
-    def sha256(self) -> str:
-        """What later stages record of this run."""
-        return json_sha256(self.content)
-
-    def __getitem__(self, key: str) -> Any:
-        return self.content[key]
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """As a dict's `get`."""
-        return self.content.get(key, default)
-
-
-def read_manifest(folder: Path, stage: str, *, verify: bool = True) -> Manifest:
-    """Read a finished run of the stage before.
-
-    Args:
-        folder: the run's folder.
-        stage: what it must have been made by (`dataset`, `training`, `evaluation`).
-        verify: also compare every file's size and sha256 with the manifest.
-
-    Raises:
-        ArtifactError: missing, unfinished, made by another stage or schema, or changed since.
-    """
-    command = f"main_{STAGE_COMMANDS[stage]}.py"
-    path = folder / MANIFEST
-    if not path.is_file():
-        partial = partial_folder(folder)
-        if partial.exists() or folder.exists():
-            raise ArtifactError(
-                f"{folder} is unfinished: it has no {MANIFEST}", fix=f"finish it with {command}"
-            )
-        raise ArtifactError(f"{folder} does not exist", fix=f"make it with {command}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found = (content["schema_version"], content["stage"])
-        files = [(name, one["bytes"], one["sha256"]) for name, one in content["files"].items()]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ArtifactError(
-            f"{path} cannot be read ({error})", fix=f"make it again with {command}"
-        ) from error
-    _check_schema(folder, stage, *found)
-    if verify:
-        _verify_files(folder, files)
-    return Manifest(folder, content)
-
-
-def _check_schema(folder: Path, stage: str, schema: Any, made_by: Any) -> None:
-    command = f"main_{STAGE_COMMANDS[stage]}.py"
-    if made_by != stage:
-        raise ArtifactError(
-            f"{folder} was made by another stage",
-            got=made_by,
-            allowed=stage,
-            fix=f"name a folder made by {command}",
-        )
-    if schema != SCHEMA_VERSIONS[stage]:
-        raise ArtifactError(
-            f"{folder} was made by another version of this program, whose files this one does not read",
-            got=f"schema {schema}",
-            allowed=f"schema {SCHEMA_VERSIONS[stage]}",
-            fix=f"move it away, or make it again with {command} … --overwrite",
-        )
-
-
-def _verify_files(folder: Path, files: Sequence[tuple[str, Any, Any]]) -> None:
-    problems = []
-    for name, n_bytes, sha256 in files:
-        path = folder / name
-        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
-            problems.append(f"{name}: outside of the folder")
-        elif not path.is_file():
-            problems.append(f"{name}: missing")
-        elif path.stat().st_size != n_bytes or file_sha256(path) != sha256:
-            problems.append(f"{name}: changed")
-    if problems:
-        raise ArtifactError(
-            f"{folder} was changed after it was made: " + ", ".join(problems),
-            fix="make it again with --overwrite",
-        )
-
-
-def partial_folder(folder: Path) -> Path:
-    """Where a run is written until it is finished.
-
-    Raises:
-        UserError: the path names no folder of its own: empty, `.`, `..`, `/`, or with a zero byte.
-    """
-    if folder.name in ("", "..") or "\0" in str(folder):
-        raise UserError(
-            "this cannot be a run's folder",
-            got=str(folder),
-            allowed="a path that ends in a new name",
-        )
-    return folder.with_name(folder.name + ".partial")
 
 
 class Run:
@@ -323,7 +107,7 @@ class Run:
         elif (self.partial / MANIFEST).is_file():
             # Killed between the manifest and the new name: all that is left is to publish.
             content = json.loads((self.partial / MANIFEST).read_text(encoding="utf-8"))
-            _check_schema(self.partial, self.stage, content["schema_version"], content["stage"])
+            check_schema(self.partial, self.stage, content["schema_version"], content["stage"])
             self._check_same(content["args"])
             self._give_final_name()
             return
@@ -407,7 +191,7 @@ class Run:
         if not self._lead:
             return
         # Left by a run killed while it wrote its manifest: no file of the run.
-        _temporary(self.partial / MANIFEST).unlink(missing_ok=True)
+        temporary(self.partial / MANIFEST).unlink(missing_ok=True)
         content = {
             "schema_version": SCHEMA_VERSIONS[self.stage],
             "stage": self.stage,
@@ -445,3 +229,19 @@ def _empty(folder: Path, kept: Collection[str] = ()) -> None:
     for child in folder.iterdir():
         if child.name not in kept:
             shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
+
+
+def differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """What differs between two JSON values, one line per place: `a.b: was 1, now 2`."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        lines = []
+        for key in sorted({*before, *now}, key=str):
+            here = f"{path}.{key}" if path else str(key)
+            if key not in before:
+                lines.append(f"{here}: was not set, now {now[key]!r}")
+            elif key not in now:
+                lines.append(f"{here}: was {before[key]!r}, now not set")
+            else:
+                lines.extend(differences(before[key], now[key], here))
+        return lines
+    return [] if before == now else [f"{path}: was {before!r}, now {now!r}"]

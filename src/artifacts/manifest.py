@@ -1,0 +1,122 @@
+"""The manifest of a finished run: what the next stage reads, and refuses where the files differ from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from src.artifacts.atomic_files import file_sha256, json_sha256
+from src.errors import ArtifactError, UserError
+
+SCHEMA_VERSIONS = {"dataset": 1, "training": 1, "evaluation": 2}
+"""Raise a stage's when what it writes changes so that this code cannot read an older folder any more."""
+MANIFEST = "manifest.json"
+STAGE_COMMANDS = {"dataset": "dataset_create", "training": "train", "evaluation": "evaluate"}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A finished run's description, with the folder it was read from."""
+
+    folder: Path
+    content: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """What later stages record of this run."""
+        return json_sha256(self.content)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.content[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """As a dict's `get`."""
+        return self.content.get(key, default)
+
+
+def read_manifest(folder: Path, stage: str, *, verify: bool = True) -> Manifest:
+    """Read a finished run of the stage before.
+
+    Args:
+        folder: the run's folder.
+        stage: what it must have been made by (`dataset`, `training`, `evaluation`).
+        verify: also compare every file's size and sha256 with the manifest.
+
+    Raises:
+        ArtifactError: missing, unfinished, made by another stage or schema, or changed since.
+    """
+    command = f"main_{STAGE_COMMANDS[stage]}.py"
+    path = folder / MANIFEST
+    if not path.is_file():
+        partial = partial_folder(folder)
+        if partial.exists() or folder.exists():
+            raise ArtifactError(
+                f"{folder} is unfinished: it has no {MANIFEST}", fix=f"finish it with {command}"
+            )
+        raise ArtifactError(f"{folder} does not exist", fix=f"make it with {command}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = (content["schema_version"], content["stage"])
+        files = [(name, one["bytes"], one["sha256"]) for name, one in content["files"].items()]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ArtifactError(
+            f"{path} cannot be read ({error})", fix=f"make it again with {command}"
+        ) from error
+    check_schema(folder, stage, *found)
+    if verify:
+        _verify_files(folder, files)
+    return Manifest(folder, content)
+
+
+def check_schema(folder: Path, stage: str, schema: Any, made_by: Any) -> None:
+    """Raise ArtifactError where a folder was made by another stage, or by another schema of it."""
+    command = f"main_{STAGE_COMMANDS[stage]}.py"
+    if made_by != stage:
+        raise ArtifactError(
+            f"{folder} was made by another stage",
+            got=made_by,
+            allowed=stage,
+            fix=f"name a folder made by {command}",
+        )
+    if schema != SCHEMA_VERSIONS[stage]:
+        raise ArtifactError(
+            f"{folder} was made by another version of this program, whose files this one does not read",
+            got=f"schema {schema}",
+            allowed=f"schema {SCHEMA_VERSIONS[stage]}",
+            fix=f"move it away, or make it again with {command} … --overwrite",
+        )
+
+
+def _verify_files(folder: Path, files: Sequence[tuple[str, Any, Any]]) -> None:
+    problems = []
+    for name, n_bytes, sha256 in files:
+        path = folder / name
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            problems.append(f"{name}: outside of the folder")
+        elif not path.is_file():
+            problems.append(f"{name}: missing")
+        elif path.stat().st_size != n_bytes or file_sha256(path) != sha256:
+            problems.append(f"{name}: changed")
+    if problems:
+        raise ArtifactError(
+            f"{folder} was changed after it was made: " + ", ".join(problems),
+            fix="make it again with --overwrite",
+        )
+
+
+def partial_folder(folder: Path) -> Path:
+    """Where a run is written until it is finished.
+
+    Raises:
+        UserError: the path names no folder of its own: empty, `.`, `..`, `/`, or with a zero byte.
+    """
+    if folder.name in ("", "..") or "\0" in str(folder):
+        raise UserError(
+            "this cannot be a run's folder",
+            got=str(folder),
+            allowed="a path that ends in a new name",
+        )
+    return folder.with_name(folder.name + ".partial")
