@@ -221,6 +221,26 @@ def from_manifest(recorded: Mapping[str, Any]) -> dict[str, Attribute]:
     }
 
 
+def check_attribute(where: str, name: str, attributes: Attributes) -> None:
+    """Check that there is an attribute of that name.
+
+    Args:
+        where: what names it, for the message.
+        name: of the attribute.
+        attributes: those that there are.
+
+    Raises:
+        UserError: there is none; with the nearest name that there is.
+    """
+    if name not in attributes:
+        raise UserError(
+            f"{where} names an attribute that the data set does not have",
+            got=name,
+            allowed=", ".join(attributes) or "none",
+            fix=_suggestion(name, attributes),
+        )
+
+
 def check_condition(condition: Mapping[str, str], attributes: Attributes) -> None:
     """Check that a condition asks for labels that there are; `{}` asks for nothing.
 
@@ -228,13 +248,7 @@ def check_condition(condition: Mapping[str, str], attributes: Attributes) -> Non
         UserError: an attribute or a label does not exist; with the nearest name that does.
     """
     for name, label in condition.items():
-        if name not in attributes:
-            raise UserError(
-                "a condition asks for an attribute that the data set does not have",
-                got=name,
-                allowed=", ".join(attributes) or "none",
-                fix=_suggestion(name, attributes),
-            )
+        check_attribute("a condition", name, attributes)
         if label not in attributes[name].labels:
             raise UserError(
                 f"a condition asks attribute {name} for a label that it does not have",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
@@ -17,7 +17,8 @@ from src.dataset.file_input import is_demo_asset
 from src.dataset.first_rows import problems_of_first_rows
 from src.dataset.inputs import open_input
 from src.dataset.layout import STAGE
-from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
+from src.errors import ArtifactError, ProjectError, UserError
+from src.problems import Problems
 
 TOKENIZER_COMMAND = "python scripts/tokenizer_create.py"
 # Scored shards and final shards hold the sampled text once each, compressed about as well as the input.
@@ -25,29 +26,19 @@ DISK_PER_INPUT_BYTE = 2.0
 DISK_BYTES_AT_LEAST = 50_000_000
 
 
-def find_problems(args: DatasetArgs, *, look_inside: bool = False) -> list[ProjectError]:
+def find_problems(args: DatasetArgs, *, look_inside: bool = False) -> Problems:
     """Everything that would stop a run and can be known without doing its work; writes nothing.
 
     Args:
         args: of the run.
         look_inside: also read the first rows of the input.
     """
-    checks = [_check_input, _check_tokenizer, _check_scorers, _check_executor, _check_output_folder]
-    problems = [problem for check in checks for problem in _problems_of(check, args)]
-    if look_inside and not _problems_of(_check_input, args):
-        problems = [*_problems_of(problems_of_first_rows, args), *problems]
+    problems = Problems()
+    if problems.gather(_check_input, args) and look_inside:
+        problems.gather(problems_of_first_rows, args)
+    for check in (_check_tokenizer, _check_scorers, _check_executor, _check_output_folder):
+        problems.gather(check, args)
     return problems
-
-
-def raise_problems(problems: list[ProjectError]) -> None:
-    """Raise one error that names every problem; nothing to raise without one."""
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        all_outside = all(isinstance(problem, UnavailableError) for problem in problems)
-        lines = "\n".join(f"  {i}. {problem}" for i, problem in enumerate(problems, 1))
-        kind = UnavailableError if all_outside else UserError
-        raise kind(f"{len(problems)} things are missing:\n{lines}")
 
 
 def load_run_tokenizer(args: DatasetArgs) -> PreTrainedTokenizerBase:
@@ -91,15 +82,6 @@ def attributes_without_edges(args: DatasetArgs) -> Attributes:
         if one.edges is None
     }
     return attributes_from_args(args.attributes, stand_ins)
-
-
-def _problems_of(
-    check: Callable[[DatasetArgs], Iterator[ProjectError] | None], args: DatasetArgs
-) -> list[ProjectError]:
-    try:
-        return list(check(args) or ())
-    except ProjectError as problem:
-        return [problem]
 
 
 def _check_input(args: DatasetArgs) -> None:

@@ -106,7 +106,8 @@ class QuietLocalExecutor(QuietTasks, LocalPipelineExecutor):
                 for task in done:
                     task.result()
                     self._say_done(bar)
-                bar.update(documents.value - bar.n)
+                # Without its lock, which a worker that was killed may hold for ever.
+                bar.update(documents.get_obj().value - bar.n)
             pool.shutdown()
         except BrokenProcessPool as error:
             raise UnavailableError(

@@ -35,9 +35,9 @@ def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool 
         return _dry_run(args, overwrite)
     done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
     if overwrite or not done:
-        from src.dataset.checks import find_problems, raise_problems
+        from src.dataset.checks import find_problems
 
-        raise_problems(find_problems(args))
+        find_problems(args).raise_all()
     run = Run(
         args.output,
         STAGE,
@@ -79,17 +79,17 @@ def _summary(manifest: Manifest) -> str:
 
 
 def _dry_run(args: DatasetArgs, overwrite: bool) -> str:
-    from src.dataset.checks import find_problems, raise_problems
+    from src.dataset.checks import find_problems
 
     problems = find_problems(args, look_inside=True)
     found = None
     try:
         found = check_output(args.output, STAGE, manifest_args(args), overwrite=overwrite)
     except ArtifactError as problem:
-        problems.append(problem)
+        problems.found.append(problem)
     except ProjectError:
         pass  # it is among the problems already
-    raise_problems(problems)
+    problems.raise_all()
     verb = {
         "fresh": "would write",
         "resumed": "would go on with",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow.parquet as pq
 import torch
@@ -15,17 +13,17 @@ from transformers.integrations import get_available_reporting_integrations
 
 from src.artifacts.manifest import Manifest, read_manifest
 from src.artifacts.output_folder import check_disk_space, check_output
-from src.attributes.attribute import Attribute, from_manifest
+from src.attributes.attribute import Attribute, check_attribute, from_manifest
 from src.config.training import TrainingArgs
 from src.control_tokens import check_tokenizer, load_tokenizer
-from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
+from src.errors import ArtifactError, UserError
 from src.language_model import Precision, model_config, parameter_count, pick_precision
+from src.problems import Problems
 from src.process_group import check_launcher
 from src.runtime import is_first_of_its_machine, pick_device, world_size
 from src.training.schedule import Schedule, plan_schedule
 from src.training.validation import ValidationSentences, choose_validation
 
-T = TypeVar("T")
 BYTES_PER_WEIGHT = 4  # weights are kept in fp32
 OPTIMISER_BYTES_PER_WEIGHT = 8  # AdamW's two moments in fp32
 
@@ -67,28 +65,6 @@ class Plan:
         )
 
 
-@dataclass
-class _Problems:
-    found: list[ProjectError] = field(default_factory=list)
-
-    def check(self, action: Callable[[], T]) -> T | None:
-        """The action's result; None, and a problem more, where it cannot be had."""
-        try:
-            return action()
-        except ProjectError as error:
-            self.found.append(error)
-            return None
-
-    def raise_all(self) -> None:
-        if len(self.found) == 1:
-            raise self.found[0]
-        if self.found:
-            outside = all(isinstance(error, UnavailableError) for error in self.found)
-            lines = "".join(f"\n  {i}. {error}" for i, error in enumerate(self.found, 1))
-            kind = UnavailableError if outside else UserError
-            raise kind(f"{len(self.found)} things are missing:{lines}")
-
-
 def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
     """Check the data set, the base model, the tokenizer, the device, the trackers and the output.
 
@@ -99,35 +75,33 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
     Raises:
         ProjectError: what is wrong; several problems are listed in one error.
     """
-    problems = _Problems()
+    problems = Problems()
     # The files are the same for all processes of a machine: one of them reads them through.
     verify = is_first_of_its_machine()
-    dataset = problems.check(lambda: read_manifest(args.dataset, "dataset", verify=verify))
-    attributes = problems.check(lambda: from_manifest(dataset["attributes"])) if dataset else None
+    dataset = problems.attempt(read_manifest, args.dataset, "dataset", verify=verify)
+    attributes = problems.attempt(from_manifest, dataset["attributes"]) if dataset else None
     validation = None
     if attributes is not None:
         before = len(problems.found)
-        problems.check(lambda: _check_condition_on(args, attributes))
+        problems.attempt(_check_condition_on, args, attributes)
         if args.checkpoints.evaluation_sentences and len(problems.found) == before:
-            validation = problems.check(lambda: _validation(args, attributes))
-    config = problems.check(lambda: model_config(args.model.name, args.model.revision))
+            validation = problems.attempt(_validation, args, attributes)
+    config = problems.attempt(model_config, args.model.name, args.model.revision)
     tokenizer = None
     if attributes is not None and config is not None:
-        tokenizer = problems.check(lambda: _tokenizer(args, attributes, dataset))
-        problems.check(lambda: _check_context(config, dataset, attributes, args))
-    device = problems.check(lambda: pick_device(args.device))
-    precision = device and problems.check(
-        lambda: pick_precision(args.optimisation.precision, device)
-    )
-    problems.check(lambda: _check_trackers(args))
-    problems.check(check_launcher)
-    schedule = problems.check(lambda: _schedule(args)) if dataset else None
+        tokenizer = problems.attempt(_tokenizer, args, attributes, dataset)
+        problems.attempt(_check_context, config, dataset, attributes, args)
+    device = problems.attempt(pick_device, args.device)
+    precision = device and problems.attempt(pick_precision, args.optimisation.precision, device)
+    problems.attempt(_check_trackers, args)
+    problems.attempt(check_launcher)
+    schedule = problems.attempt(_schedule, args) if dataset else None
     needed = 0
     if config is not None:
         needed = _disk_bytes(args, config, schedule)
-        problems.check(lambda: check_disk_space(args.output, needed))
-    problems.check(
-        lambda: check_output(args.output, "training", args.what_is_trained(), overwrite=overwrite)
+        problems.attempt(check_disk_space, args.output, needed)
+    problems.attempt(
+        check_output, args.output, "training", args.what_is_trained(), overwrite=overwrite
     )
     problems.raise_all()
     return Plan(
@@ -145,14 +119,7 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
 
 def _check_condition_on(args: TrainingArgs, attributes: dict[str, Attribute]) -> None:
     for name in args.condition_on:
-        if name not in attributes:
-            near = difflib.get_close_matches(name, attributes, n=1)
-            raise UserError(
-                f"condition_on names an attribute that {args.dataset} does not have",
-                got=name,
-                allowed=", ".join(attributes),
-                fix=f"Did you mean {near[0]!r}?" if near else None,
-            )
+        check_attribute("condition_on", name, attributes)
 
 
 def _tokenizer(

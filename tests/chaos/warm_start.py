@@ -20,8 +20,11 @@ import pkgutil
 import runpy
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
+
+from tqdm.std import tqdm
 
 import src
 from tests.chaos.file_steps import watch
@@ -68,9 +71,14 @@ def serve() -> dict[str, Any] | None:
     for line in sys.stdin:
         request = json.loads(line)
         if "script" in request:
+            for name in ("stdout", "stderr"):
+                Path(request[name]).touch()
             pid = os.fork()
             if pid == 0:
                 return request
+            os.setpgid(
+                pid, pid
+            )  # the child does the same: whoever is first, it can be killed as a group
             answer = children[pid] = pid
         elif "wait" in request:
             _, status = os.waitpid(request["wait"], 0)
@@ -85,7 +93,9 @@ def serve() -> dict[str, Any] | None:
 
 def become(command: dict[str, Any]) -> None:
     """Turn a forked child into the process of a command, and run it."""
-    os.setsid()
+    os.setpgid(0, 0)
+    # tqdm's own is shared by forked processes: a command killed while it draws would stop all that follow.
+    tqdm.set_lock(threading.RLock())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, target in ((0, os.devnull), (1, command["stdout"]), (2, command["stderr"])):
         opened = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from src.artifacts.atomic_files import file_sha256
 from src.artifacts.manifest import Manifest
@@ -14,46 +12,18 @@ from src.artifacts.output_folder import check_disk_space
 from src.artifacts.output_folder import check_output as check_output_folder
 from src.artifacts.run_folder import differences
 from src.attributes import scorer
-from src.attributes.attribute import Attribute, check_condition
+from src.attributes.attribute import Attribute, check_attribute, check_condition
 from src.config.evaluation import EvaluationArgs
-from src.errors import ArtifactError, ProjectError, UnavailableError, UserError
+from src.errors import ArtifactError, ProjectError, UserError
 from src.evaluation.plan.cells import has_cells
 from src.evaluation.scoring.judge import judges_of
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 BYTES_PER_CONTINUATION = 4000
 """Disk needed per continuation, generously: its text, sentences, scores and labels, twice."""
 PROMPTS_OF_A_FILE = 10_000
 """Stands for the size of a prompt file of which all are taken, where disk space is estimated."""
-
-
-@dataclass
-class Problems:
-    """What was found to be wrong so far."""
-
-    found: list[ProjectError] = field(default_factory=list)
-
-    def attempt(self, work: Callable[..., T], *arguments: Any) -> T | None:
-        """The result, or None with the problem kept."""
-        try:
-            return work(*arguments)
-        except ProjectError as problem:
-            self.found.append(problem)
-            return None
-
-    def raise_all(self) -> None:
-        """Raise one error that names every problem; nothing to raise without one."""
-        # Several checkpoints of one run can have the same problem: say it once.
-        found = list({str(problem): problem for problem in self.found}.values())
-        if len(found) == 1:
-            raise found[0]
-        if found:
-            all_outside = all(isinstance(problem, UnavailableError) for problem in found)
-            kind = UnavailableError if all_outside else UserError
-            lines = "\n".join(f"  {i}. {problem}" for i, problem in enumerate(found, 1))
-            raise kind(f"{len(found)} things are missing:\n{lines}")
 
 
 def check_files(manifest: Manifest, prefix: str, hash_files: bool) -> None:
@@ -139,21 +109,11 @@ def unknown_labels(
         except UserError as problem:
             yield UserError(f"{where}: {problem}")
     for where, weights in weighted:
-        yield from _unknown_weights(where, weights, attributes)
-
-
-def _unknown_weights(
-    where: str, weights: Iterable[str], attributes: Mapping[str, Attribute]
-) -> Iterator[ProjectError]:
-    for attribute in weights:
-        if attribute not in attributes:
-            near = difflib.get_close_matches(attribute, attributes, n=1)
-            yield UserError(
-                f"{where} names an attribute that the data set does not have",
-                got=attribute,
-                allowed=", ".join(attributes),
-                fix=f"Did you mean {near[0]!r}?" if near else None,
-            )
+        for name in weights:
+            try:
+                check_attribute(where, name, attributes)
+            except UserError as problem:
+                yield problem
 
 
 def missing_scorers(attributes: Mapping[str, Attribute]) -> Iterator[ProjectError]:

@@ -17,7 +17,6 @@ from src.errors import ArtifactError
 from src.evaluation.plan.cells import Cell, build_cells
 from src.evaluation.plan.checkpoints import checkpoint_folder, checkpoints_of
 from src.evaluation.plan.checks import (
-    Problems,
     check_files,
     check_output,
     misfits,
@@ -29,6 +28,7 @@ from src.evaluation.plan.checks import (
 )
 from src.evaluation.plan.conditions import with_all_conditions
 from src.evaluation.plan.prompts import Prompt, load_prompts
+from src.problems import Problems
 from src.runtime import pick_device
 
 AMOUNT = ("epochs", "max_steps", "max_sentences")
