@@ -100,14 +100,12 @@ def still_true(path: Path, known: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def draw(path: Path, picture: Path) -> None:
     """A bar for each pair with a floor: how far its ratio is above or below it."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from src.picture import new_figure, save_png
 
     content = json.loads(path.read_text(encoding="utf-8"))
     pairs = [pair for pair in content["pairs"] if pair["floor"] is not None][::-1]
-    figure, axes = pyplot.subplots(figsize=(9, 1.2 + 0.55 * len(pairs)), layout="constrained")
+    figure = new_figure(9, 1.2 + 0.55 * len(pairs))
+    axes = figure.subplots()
     heights = [pair["ratio"] / pair["floor"] for pair in pairs]
     colours = ["#2a7f9e" if pair["reached"] else "#c2452d" for pair in pairs]
     names = [f"{pair['work']}\nagainst {pair['against']}" for pair in pairs]
@@ -119,7 +117,4 @@ def draw(path: Path, picture: Path) -> None:
     axes.set_xlim(0, 1.35 * max([1.0, *heights]))
     axes.set_xlabel("ratio ÷ floor (right of the line: reached)")
     axes.set_title(f"{content['device']}, {content['machine']['processor']}", fontsize=8)
-    temporary = picture.with_name(f".{picture.name}.tmp.png")
-    figure.savefig(temporary, dpi=150, metadata={"Software": None})
-    pyplot.close(figure)
-    temporary.replace(picture)
+    save_png(figure, picture)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+
+from src.picture import new_figure, save_png
 
 SHARES = np.arange(1, 10) / 10
 
@@ -24,15 +24,12 @@ def draw_audit(audit: Mapping[str, Any], path: Path) -> None:
         path: where to write.
     """
     attributes = audit["attributes"]
-    figure = Figure(figsize=(10, 3.2 * len(attributes)), layout="constrained", dpi=110)
-    FigureCanvasAgg(figure)
+    figure = new_figure(10, 3.2 * len(attributes))
     panels = figure.subplots(len(attributes), 2, squeeze=False)
     for (name, one), (left, right) in zip(attributes.items(), panels, strict=True):
         _histogram(left, name, one)
         _cumulative(right, name, one)
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, format="png", metadata={"Software": None})
-    temporary.replace(path)
+    save_png(figure, path)
 
 
 def _histogram(panel: Axes, name: str, one: Mapping[str, Any]) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
+from src.picture import new_figure, save_png
 from src.training.metrics_log import Row
 
 
@@ -22,8 +20,7 @@ def draw_curve(rows: Sequence[Row], path: Path, title: str) -> None:
     train = [row for row in rows if row["split"] == "train"]
     validation = [row for row in rows if row["split"] == "validation"]
     attributes = sorted({name for row in validation for name in row["control_auc"]})
-    figure = Figure(figsize=(5 * (1 + bool(attributes)), 3.6), layout="constrained", dpi=120)
-    FigureCanvasAgg(figure)
+    figure = new_figure(5 * (1 + bool(attributes)), 3.6)
     losses, *others = figure.subplots(1, 1 + bool(attributes), squeeze=False)[0]
     losses.plot(*_points(train, "loss"), color="tab:blue", linewidth=1, label="training")
     losses.plot(
@@ -42,9 +39,7 @@ def draw_curve(rows: Sequence[Row], path: Path, title: str) -> None:
         panel.set_ylim(lowest - 0.02, 1.02)
         panel.legend(frameon=False)
     figure.suptitle(title, fontsize=10)
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, format="png", metadata={"Software": None})
-    temporary.replace(path)
+    save_png(figure, path)
 
 
 def _points(rows: Sequence[Row], key: str) -> tuple[list[int], list[float]]:

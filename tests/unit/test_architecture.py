@@ -21,6 +21,7 @@ ORDER = [
     "attributes",
     "language_model",
     "markdown",
+    "picture",
     "spreadsheet",
     "control_tokens",
     "target_nll",

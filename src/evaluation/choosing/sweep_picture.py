@@ -19,16 +19,14 @@ def draw_sweep(sweep: Mapping[str, Any], path: Path) -> None:
         sweep: `sweep` of metrics.json.
         path: where to write.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from src.picture import new_figure, save_png
 
     points = [
         (number, one)
         for number, one in enumerate(sweep["candidates"], start=1)
         if one["misalignment"] is not None and one["perplexity"] is not None
     ]
-    figure = Figure(figsize=(7.5, 4.4), layout="constrained", dpi=120)
-    FigureCanvasAgg(figure)
+    figure = new_figure(7.5, 4.4)
     panel = figure.subplots()
     _mark(panel, sweep["baseline"], label="baseline, asked nothing", fmt="D", color="black")
     for number, one in points:
@@ -57,9 +55,7 @@ def draw_sweep(sweep: Mapping[str, Any], path: Path) -> None:
     panel.set(xlabel="perplexity", ylabel=f"misalignment, {sweep['attribute']} (%)")
     panel.set_ylim(bottom=0)
     panel.legend(frameon=False, fontsize=8)
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, format="png", metadata={"Software": None})
-    temporary.replace(path)
+    save_png(figure, path)
 
 
 def _mark(panel: Any, point: Mapping[str, Any], **style: Any) -> None:

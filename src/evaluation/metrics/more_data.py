@@ -110,11 +110,9 @@ def draw_more_data(lines: Sequence[Line], path: Path) -> None:
         lines: one at least.
         path: where to write.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from src.picture import new_figure, save_png
 
-    figure = Figure(figsize=(7, 4.2), layout="constrained", dpi=120)
-    FigureCanvasAgg(figure)
+    figure = new_figure(7, 4.2)
     panel = figure.subplots()
     for line in lines:
         shares = [100 * point["misalignment"] for point in line.points]
@@ -127,6 +125,4 @@ def draw_more_data(lines: Sequence[Line], path: Path) -> None:
     panel.set(xlabel="tokens trained on", ylabel=f"misalignment, {lines[0].attribute} (%)")
     panel.set_ylim(bottom=0)
     panel.legend(frameon=False, fontsize=8)
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, format="png", metadata={"Software": None})
-    temporary.replace(path)
+    save_png(figure, path)
