@@ -185,35 +185,6 @@ def text_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[l
     return tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
 
-def sentence_length(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[int]:
-    """Tokens of each text with its end-of-text token, without start and control tokens."""
-    inner = getattr(tokenizer, "backend_tokenizer", None)
-    if inner is None:
-        return [len(ids) + 1 for ids in text_ids(tokenizer, texts)]
-    # What `text_ids` does, without copying ids to Python and without places in the text. transformers
-    # sets all three anew at each of its own calls.
-    inner.encode_special_tokens = True
-    inner.no_truncation()
-    inner.no_padding()
-    found = inner.encode_batch_fast(list(texts), add_special_tokens=False)
-    return [len(encoding) + 1 for encoding in found]
-
-
-def tokens_keep_to_words(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether no token reaches over a space, so that a text never has fewer tokens than words.
-
-    Known of byte-level tokenizers alone, by their vocabulary; False for others. Words are what stands
-    between spaces, the only white space in it.
-    """
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None or "ByteLevel" not in str(backend.pre_tokenizer) or backend.normalizer:
-        return False
-    # In byte-level vocabularies Ġ is a space and the others are a newline, a return and a tab; in tokens
-    # that were added, a space is a space.
-    inner = (token.strip("ĠĊčĉ ") for token in backend.get_vocab())
-    return not any("Ġ" in token or " " in token for token in inner)
-
-
 def encode_sentence(
     tokenizer: PreTrainedTokenizerBase,
     text: Sequence[int],

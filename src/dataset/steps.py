@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
 
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
 from src.attributes.scorer import cached_scorer
 from src.config.attributes import ScorerArgs
-from src.control_tokens import load_tokenizer, sentence_length, tokens_keep_to_words
+from src.control_tokens import load_tokenizer
 from src.dataset.records import is_left_out, leave_out, sentence_of
 from src.dataset.tally import Tally
 from src.runtime import keyed_uniform
 from src.text.cleaning import Cleaning, clean
 from src.text.splitting import split_sentences
+from src.token_counts import TokenCounter, tokens_keep_to_words
 
 # Sentences that are scored at a time. A neural scorer sorts them by length and cuts them into batches,
 # so larger chunks waste less; rounding depends on the batch, and so on where a task's chunks begin.
@@ -167,14 +167,14 @@ class CountTokens(PipelineStep):
         self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
         """Note the number of tokens of each sentence (with end-of-text), mark the long ones."""
-        tokenizer, keeps_to_words = _tokenizer(self.tokenizer)
+        counter, keeps_to_words = _counter(self.tokenizer)
         for records, sentences in in_chunks(
             self._known_too_long(data, keeps_to_words), TOKENIZING_CHUNK
         ):
             with self.track_time("chunk"):
                 texts = [sentence.text for sentence in sentences]
                 # Texts are encoded as plain text, so the tokenizer's control tokens play no part.
-                lengths = sentence_length(tokenizer, texts)
+                lengths = counter.lengths(texts)
             for sentence, length in zip(sentences, lengths, strict=True):
                 sentence.metadata["n_tokens"] = length
                 if self.n_attributes + length >= self.context_length:
@@ -242,8 +242,8 @@ def in_chunks(
 
 
 @lru_cache(maxsize=1)
-def _tokenizer(name: str) -> tuple[Any, bool]:
-    """The tokenizer, and whether its tokens keep to words."""
+def _counter(name: str) -> tuple[TokenCounter, bool]:
+    """The tokenizer's counter, and whether its tokens keep to words."""
     # One per process: datatrove copies the steps for every task.
     tokenizer = load_tokenizer(name)
-    return tokenizer, tokens_keep_to_words(tokenizer)
+    return TokenCounter(tokenizer), tokens_keep_to_words(tokenizer)

@@ -24,6 +24,7 @@ ORDER = [
     "picture",
     "spreadsheet",
     "control_tokens",
+    "token_counts",
     "target_nll",
     "likelihood",
 ]

@@ -61,17 +61,6 @@ def test_a_sentence_is_start_condition_text_end(tokenizer, attributes):
     assert tokenizer.convert_ids_to_tokens(ids[:2]) == [END_OF_TEXT, "<|pos|>"]
     assert ids[2:-1] == text
     assert ids[-1] == tokenizer.eos_token_id
-    assert ct.sentence_length(tokenizer, ["The teacher read the report."]) == [len(text) + 1]
-
-
-def test_a_length_is_that_of_the_ids_whatever_was_encoded_before(tokenizer):
-    texts = ["", "Hi.", END_OF_TEXT, "a <|pos|> b", "Élan, naïve — 😀\n", "word " * 300]
-    tokenizer(["one", "a longer one"], padding=True, truncation=True, max_length=4)
-    lengths = ct.sentence_length(tokenizer, texts)
-    assert lengths == [len(ids) + 1 for ids in ct.text_ids(tokenizer, texts)]
-    assert lengths[0] == 1 < lengths[2]
-    assert max(lengths) > 128
-    assert ct.sentence_length(tokenizer, []) == []
 
 
 def test_the_rendered_text_and_the_encoded_sentence_are_the_same_tokens(tokenizer, attributes):
@@ -250,18 +239,3 @@ def test_a_checkpoint_is_plain_and_has_the_learned_rows(
     other_rows = ct.train_rows_apart(other, ids)
     other.load_state_dict(loaded.state_dict(), strict=False)
     assert torch.equal(other_rows, rows), "a run that goes on reads the rows back"
-
-
-def test_lengths_are_those_of_the_ids_whatever_the_text(bases, attributes):
-    tokenizer = ct.load_tokenizer(str(bases["gpt2_tied"]), attributes)
-    texts = ["<|nontoxic|> said <|endoftext|>", "a  b\u3000c", "", "naïve 😀 text " * 60]
-    assert ct.sentence_length(tokenizer, texts) == [
-        len(ids) + 1 for ids in ct.text_ids(tokenizer, texts)
-    ]
-
-
-def test_tokens_keep_to_words_where_the_vocabulary_says_so(bases):
-    tokenizer = ct.load_tokenizer(str(bases["gpt2_tied"]))
-    assert ct.tokens_keep_to_words(tokenizer)
-    tokenizer.add_tokens(["of the"])
-    assert not ct.tokens_keep_to_words(tokenizer)

@@ -17,7 +17,7 @@ import pytest
 
 from src.artifacts.manifest import read_manifest
 from src.attributes.attribute import from_manifest
-from src.control_tokens import load_tokenizer, sentence_length, tokenizer_fingerprint
+from src.control_tokens import load_tokenizer, tokenizer_fingerprint
 from src.dataset import executor, pass_one, scored_shards
 from src.dataset.pipeline import create_dataset
 from src.errors import (
@@ -30,6 +30,7 @@ from src.errors import (
 )
 from src.runtime import keyed_uniform
 from src.text.splitting import sentences_of
+from src.token_counts import sentence_length
 from tests.builders import pile_documents, sentence, tiny_detoxify
 
 FILES = {

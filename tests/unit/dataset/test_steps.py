@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.config.attributes import ScorerArgs
-from src.control_tokens import load_tokenizer, sentence_length
+from src.control_tokens import load_tokenizer
 from src.dataset import steps
 from src.dataset.records import bad_document, is_left_out, leave_out, raw_document, sentence_of
 from src.dataset.steps import (
@@ -18,6 +18,7 @@ from src.dataset.steps import (
 )
 from src.dataset.tally import Tally
 from src.errors import ProgramError
+from src.token_counts import TokenCounter, sentence_length
 
 
 def document(text="Some text.", i=1, source="Pile-CC"):
@@ -129,8 +130,8 @@ def test_what_is_too_long_by_its_words_alone_is_too_long_by_its_tokens(
     tokenizer_folder, monkeypatch, keeps_to_words
 ):
     name = str(tokenizer_folder)
-    tokenizer = steps._tokenizer(name)[0]
-    monkeypatch.setattr(steps, "_tokenizer", lambda _: (tokenizer, keeps_to_words))
+    tokenizer = load_tokenizer(name)
+    monkeypatch.setattr(steps, "_counter", lambda _: (TokenCounter(tokenizer), keeps_to_words))
     texts = [" ".join(["a"] * n) for n in range(1, 20)] + ["a  b " * 9, "a" * 40, "naïve"]
     found = list(CountTokens(name, 2, 12).run(sentences(*texts)))
     lengths = sentence_length(tokenizer, texts)
