@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from pydantic import BaseModel
 
@@ -71,12 +71,28 @@ def run_stage(
     except Exception as error:
         return _fail(_full_disk(args) + _one_line(error), EXIT_FAILED, flags.debug)
     if is_main_process():
-        print(result)
+        _say(f"{result}\n")
     return EXIT_DONE
 
 
+def _say(text: str) -> None:
+    """Print, also where nobody reads to the end: `| head` has seen enough, and that is no failure."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer would fail once more when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Parser(argparse.ArgumentParser):
+    def print_help(self, file: IO[str] | None = None) -> None:
+        """Print to stdout, as `_say` does."""
+        _say(self.format_help())
+
+
 def _parser(model: type[BaseModel], description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         description=description.strip(),
         epilog=fields_help(model),
         formatter_class=argparse.RawDescriptionHelpFormatter,
