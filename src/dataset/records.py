@@ -8,6 +8,7 @@ in silence.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from datatrove.data import Document
@@ -75,8 +76,14 @@ def bad_document(reason: str, row_id: str, row: int, source: str = UNKNOWN_SOURC
 
 def sentence_of(document: Document, number: int, text: str) -> Document:
     """Sentence `number` (from 1) of a document, as a record of its own."""
-    metadata = {key: document.metadata[key] for key in ("row", "source", "document_id")}
-    return Document(text, f"{document.id}:{number}", metadata={**metadata, "sentence": number})
+    facts = document.metadata
+    metadata = {
+        "row": facts["row"],
+        "source": facts["source"],
+        "document_id": facts["document_id"],
+        "sentence": number,
+    }
+    return Document(text, f"{document.id}:{number}", metadata=metadata)
 
 
 def leave_out(record: Document, reason: str) -> Document:
@@ -91,12 +98,17 @@ def is_left_out(record: Document) -> bool:
     return "reason" in record.metadata
 
 
+@lru_cache
+def _path(key: str) -> tuple[str, ...]:
+    return tuple(key.split("."))
+
+
 def find(value: Mapping[str, Any], key: str) -> Any:
     """What stands under a key; dots go into objects. None where there is nothing."""
     if key in value:
         return value[key]
     found: Any = value
-    for part in key.split("."):
+    for part in _path(key):
         if not isinstance(found, Mapping) or part not in found:
             return None
         found = found[part]

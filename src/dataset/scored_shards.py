@@ -100,11 +100,18 @@ class WriteScoredShard(PipelineStep):
 
     def _row(self, record: Document) -> dict[str, Any]:
         facts = record.metadata
-        row = {key: facts[key] for key in ("row", "document_id", "source")}
+        row = {
+            "id": record.id,
+            "row": facts["row"],
+            "document_id": facts["document_id"],
+            "source": facts["source"],
+            "text": record.text,
+        }
         if is_left_out(record):
-            return {**row, "id": record.id, "text": "", "reason": facts["reason"]}
-        numbers = {key: facts[key] for key in ("n_words", "n_tokens", "scores")}
-        return {**row, "id": record.id, "text": record.text, **numbers, HUMAN: facts.get(HUMAN)}
+            return row | {"text": "", "reason": facts["reason"]}
+        row["n_words"], row["n_tokens"] = facts["n_words"], facts["n_tokens"]
+        row["scores"], row[HUMAN] = facts["scores"], facts.get(HUMAN)
+        return row
 
 
 class ScoredShards:
