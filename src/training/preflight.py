@@ -58,7 +58,9 @@ class Plan:
         schedule, processes = self.schedule, world_size()
         step = f"a step: {schedule.sentences_per_step} sentences"
         if processes == 1:
-            return f"{step}, {schedule.batch_sentences} at a time"
+            alone = " (one process: fsdp has nothing to shard, see torchrun)"
+            hint = alone if self.strategy == "fsdp" else ""
+            return f"{step}, {schedule.batch_sentences} at a time{hint}"
         return (
             f"{step} shared by {processes} processes ({self.strategy}), each {schedule.passes_per_step} x "
             f"{schedule.batch_sentences}"

@@ -28,8 +28,9 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(gpt2, tmp_path):
 
 
 def test_a_dry_run_says_how_processes_share_a_step(gpt2, tmp_path, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "4")
     args = training_args(tmp_path / "m", gpt2[1], gpt2[0], parallel={"strategy": "fsdp"})
+    assert "one process: fsdp has nothing to shard" in train(args, dry_run=True)
+    monkeypatch.setenv("WORLD_SIZE", "4")
     said = train(args, dry_run=True)
     assert "16 steps" in said
     assert "8 sentences shared by 4 processes (fsdp), each 1 x 2" in said
