@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 
 import pytest
 from hypothesis import settings
@@ -36,9 +37,24 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    """Keep how many examples a property was tried on."""
+    told = getattr(item, "hypothesis_statistics", None)
+    if call.when == "call" and told is not None and "/fuzz/" in item.nodeid:
+        examples = sum(map(int, re.findall(r"(\d+) passing,", told)))
+        item.user_properties.append(("fuzz", examples))
+
+
 def pytest_terminal_summary(terminalreporter):
-    """What the chaos tests did: their figures on a line each."""
+    """What the chaos tests did, their figures on a line each; and how much was fuzzed."""
+    examples = []
     for report in terminalreporter.stats.get("passed", []):
         for name, figures in report.user_properties:
             if name == "chaos":
                 terminalreporter.write_line(f"chaos: {figures}")
+            if name == "fuzz":
+                examples.append(figures)
+    if examples:
+        n = sum(examples)
+        terminalreporter.write_line(f"fuzz: {n:,} examples of {len(examples)} properties, all held")

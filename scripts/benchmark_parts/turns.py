@@ -153,5 +153,5 @@ def _serve(connection: Connection, function: str, setting: dict[str, Any]) -> No
     module, name = function.split(":")
     try:
         getattr(importlib.import_module(module), name)(Turn(connection), **setting)
-    except Exception:
+    except Exception:  # whatever it is: the parent raises it, with the traceback
         connection.send((FAILED, traceback.format_exc(), {}))
