@@ -5,7 +5,7 @@ arguments (top_p, top_k 0, temperature 1, at most 24 new tokens, the same tokens
 the checkpoint as `from_pretrained` loads it, in fp32; the writer in bf16 where the processor has it, its
 default. A second peer, in bf16 too, says how much of the ratio that is; it has no floor.
 
-That both draw from the same distribution is held by tests/unit/evaluation/test_sampling.py.
+That both draw from the same distribution is held by tests/unit/evaluation/generation/test_sampling.py.
 """
 
 from __future__ import annotations

@@ -98,7 +98,9 @@ class Checkpoints:
 
     def published(self) -> list[Path]:
         """The checkpoints given out, oldest first."""
-        return sorted(self._published.glob("step-*"))
+        return sorted(
+            self._published.glob("step-*"), key=lambda path: int(path.name.removeprefix("step-"))
+        )
 
     def is_final(self) -> bool:
         """Whether a killed run had come as far as removing its work: all that is left is to publish."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -82,6 +83,8 @@ def write_work(path: Path, continuations: Sequence[Continuation], attributes: At
     temporary = path.with_name(f".{path.name}.tmp")
     table = pa.Table.from_pylist([_to_row(c) for c in continuations], work_schema(attributes))
     pq.write_table(table, temporary)
+    with temporary.open("rb") as handle:
+        os.fsync(handle.fileno())
     temporary.replace(path)
 
 

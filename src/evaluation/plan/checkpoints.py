@@ -20,4 +20,4 @@ def checkpoint_folder(checkpoint: str) -> str:
 def checkpoints_of(training: Manifest) -> list[str]:
     """Names of a run's checkpoints: those saved on the way, by their steps, and the end."""
     saved = {Path(file).parts[1] for file in training["files"] if file.startswith(SAVED)}
-    return [*sorted(saved), FINAL]
+    return [*sorted(saved, key=lambda name: int(name.removeprefix("step-"))), FINAL]
