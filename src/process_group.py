@@ -55,7 +55,7 @@ def entered_run(run: Run, device: str) -> Iterator[Run]:
     """A run's folder, which the leading process enters; the others only learn how far it is.
 
     Args:
-        run: with `lead` set in the leading process.
+        run: prepared in every process; what is written into it, the main process writes.
         device: as in the args: auto, cpu, cuda, mps.
 
     Raises:

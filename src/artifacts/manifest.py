@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -60,15 +59,17 @@ def read_manifest(folder: Path, stage: str, *, verify: bool = True) -> Manifest:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = (content["schema_version"], content["stage"])
-        files = [(name, one["bytes"], one["sha256"]) for name, one in content["files"].items()]
+        if not all({"bytes", "sha256"} <= one.keys() for one in content["files"].values()):
+            raise LookupError("a file without its size and hash")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(
             f"{path} cannot be read ({error})", fix=f"make it again with {command}"
         ) from error
     check_schema(folder, stage, *found)
+    manifest = Manifest(folder, content)
     if verify:
-        _verify_files(folder, files)
-    return Manifest(folder, content)
+        check_files(manifest)
+    return manifest
 
 
 def check_schema(folder: Path, stage: str, schema: Any, made_by: Any) -> None:
@@ -90,19 +91,32 @@ def check_schema(folder: Path, stage: str, schema: Any, made_by: Any) -> None:
         )
 
 
-def _verify_files(folder: Path, files: Sequence[tuple[str, Any, Any]]) -> None:
+def check_files(manifest: Manifest, prefix: str = "", *, hash_files: bool = True) -> None:
+    """Compare a run's files with its manifest.
+
+    Args:
+        prefix: look only at the files whose path in the folder begins so: those that will be read.
+        hash_files: compare the contents too, not the sizes alone.
+
+    Raises:
+        ArtifactError: a file is missing, changed, or named outside of the folder; all of them in one.
+    """
     problems = []
-    for name, n_bytes, sha256 in files:
-        path = folder / name
+    for name, recorded in manifest["files"].items():
+        if not name.startswith(prefix):
+            continue
+        path = manifest.folder / name
         if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
-            problems.append(f"{name}: outside of the folder")
+            problems.append(f"{name} is outside of the folder")
         elif not path.is_file():
-            problems.append(f"{name}: missing")
-        elif path.stat().st_size != n_bytes or file_sha256(path) != sha256:
-            problems.append(f"{name}: changed")
+            problems.append(f"{name} is missing")
+        elif path.stat().st_size != recorded["bytes"] or (
+            hash_files and file_sha256(path) != recorded["sha256"]
+        ):
+            problems.append(f"{name} has changed")
     if problems:
         raise ArtifactError(
-            f"{folder} was changed after it was made: " + ", ".join(problems),
+            f"{manifest.folder} is not as it was published: {', '.join(problems)}",
             fix="make it again with --overwrite",
         )
 

@@ -31,7 +31,7 @@ Status = Literal["fresh", "resumed", "done"]
 
 
 class Run:
-    """One stage's output folder while it is being made.
+    """One stage's output folder while it is being made; of several processes, only the main one enters it.
 
     Use as a context manager: it holds a lock, so that two runs on one output cannot mix.
 
@@ -49,7 +49,6 @@ class Run:
         *,
         overwrite: bool = False,
         keep_on_overwrite: Collection[str] = (),
-        lead: bool = True,
     ) -> None:
         """Prepare, without touching the disk.
 
@@ -60,24 +59,19 @@ class Run:
             overwrite: delete what is there and start anew.
             keep_on_overwrite: names inside an unfinished run that overwriting leaves there; the stage itself
                 decides whether they fit the new args.
-            lead: False in the side processes of a distributed run: they look, and write nothing. They
-                must enter after the leading process has.
         """
         self.folder, self.stage = Path(folder), stage
         self.args = json.loads(json.dumps(args, allow_nan=False))
         self.partial = partial_folder(self.folder)
         self.status: Status = "fresh"
         self._retired = self.folder.with_name(self.folder.name + ".replaced")
-        self._overwrite, self._lead = overwrite, lead
+        self._overwrite = overwrite
         self._kept = frozenset(keep_on_overwrite)
         self._lock: int | None = None
 
     def __enter__(self) -> Run:
         try:
-            if self._lead:
-                self._enter()
-            elif not self.partial.exists():
-                self.status = "done"
+            self._enter()
         except OSError as error:
             self._unlock()
             raise UnavailableError(
@@ -180,7 +174,7 @@ class Run:
             self._lock = None
 
     def publish(self, *, unhashed: Collection[str] = (), **facts: Any) -> None:
-        """Write the manifest last, then give the folder its final name. Only the lead writes.
+        """Write the manifest last, then give the folder its final name.
 
         Nothing in the manifest depends on the clock, so that an undisturbed and a resumed run are equal.
 
@@ -188,8 +182,6 @@ class Run:
             unhashed: files that tell how the run went, such as its speed: not part of what was made.
             facts: what the stage has to say: attributes, seed, scorers, counts, made_from …
         """
-        if not self._lead:
-            return
         # Left by a run killed while it wrote its manifest: no file of the run.
         temporary(self.partial / MANIFEST).unlink(missing_ok=True)
         content = {

@@ -53,7 +53,6 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
         STAGE,
         args.model_dump(mode="json"),
         overwrite=overwrite,
-        lead=is_main_process(),
     )
     with entered_run(run, args.device):
         if run.status == "done":

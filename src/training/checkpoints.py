@@ -1,6 +1,6 @@
 """Checkpoints: finding the one to go on from, and giving out plain Hugging Face folders.
 
-The Trainer's own checkpoints (weights, optimiser, random state) live in `work/trainer/checkpoint-N` until the
+The Trainer's own checkpoints (weights, optimiser, schedule) live in `work/trainer/checkpoint-N` until the
 run is published. A marker that is written last says that one is complete. Of each, the plain folder
 `checkpoints/step-NNNNNN` is given out, its files hard links where the disk can: no weight is written twice.
 """

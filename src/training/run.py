@@ -46,7 +46,6 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
         STAGE,
         args.what_is_trained(),
         overwrite=overwrite,
-        lead=is_main_process(),
     )
     with entered_run(run, args.device):
         if run.status == "done":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from src.artifacts.manifest import read_manifest
+from src.artifacts.manifest import check_files, read_manifest
 from src.artifacts.run_folder import Run
 from src.config.dataset import DatasetArgs
 from src.config.evaluation import EvaluationArgs
@@ -69,6 +69,9 @@ def test_a_manifest_cannot_point_outside(tmp_path, name):
     (folder / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(ArtifactError, match="outside of the folder"):
         read_manifest(folder, "dataset")
+    unverified = read_manifest(folder, "dataset", verify=False)
+    with pytest.raises(ArtifactError, match="outside of the folder"):
+        check_files(unverified, name.split("/")[0], hash_files=False)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "{}", '{"schema_version": 1}', "[" * 5000, '"x"',

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from src.artifacts.atomic_files import file_sha256
 from src.artifacts.manifest import Manifest
 from src.artifacts.output_folder import check_disk_space
 from src.artifacts.output_folder import check_output as check_output_folder
@@ -24,26 +23,6 @@ BYTES_PER_CONTINUATION = 4000
 """Disk needed per continuation, generously: its text, sentences, scores and labels, twice."""
 PROMPTS_OF_A_FILE = 10_000
 """Stands for the size of a prompt file of which all are taken, where disk space is estimated."""
-
-
-def check_files(manifest: Manifest, prefix: str, hash_files: bool) -> None:
-    """Raises ArtifactError where a file that will be read is not what the manifest says."""
-    changed = []
-    for name, recorded in manifest["files"].items():
-        path = manifest.folder / name
-        if not name.startswith(prefix):
-            continue
-        if not path.is_file():
-            changed.append(f"{name} is missing")
-        elif path.stat().st_size != recorded["bytes"] or (
-            hash_files and file_sha256(path) != recorded["sha256"]
-        ):
-            changed.append(f"{name} has changed")
-    if changed:
-        raise ArtifactError(
-            f"{manifest.folder} is not as it was published: {', '.join(changed)}",
-            fix="make it again with --overwrite",
-        )
 
 
 def misfits(name: str, model: Manifest, dataset: Manifest) -> Iterator[ProjectError]:

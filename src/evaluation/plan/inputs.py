@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.artifacts.atomic_files import json_sha256
-from src.artifacts.manifest import Manifest, read_manifest
+from src.artifacts.manifest import Manifest, check_files, read_manifest
 from src.attributes.attribute import Attribute, from_manifest
 from src.attributes.hub_models import local_only
 from src.config.evaluation import EvaluationArgs, ModelEntry
@@ -17,7 +17,6 @@ from src.errors import ArtifactError
 from src.evaluation.plan.cells import Cell, build_cells
 from src.evaluation.plan.checkpoints import checkpoint_folder, checkpoints_of
 from src.evaluation.plan.checks import (
-    check_files,
     check_output,
     misfits,
     missing_scorers,
@@ -158,7 +157,7 @@ def _identities(
 
 def _read_dataset(folder: Path, hash_files: bool) -> Manifest:
     manifest = read_manifest(folder, "dataset", verify=False)
-    check_files(manifest, "validation-", hash_files)
+    check_files(manifest, "validation-", hash_files=hash_files)
     return manifest
 
 
@@ -173,7 +172,7 @@ def _read_model(name: str, entry: ModelEntry, hash_files: bool) -> TrainedModel:
             allowed=", ".join(have),
             fix=f"Did you mean {near[0]!r}?" if near else None,
         )
-    check_files(manifest, prefix, hash_files)
+    check_files(manifest, prefix, hash_files=hash_files)
     return TrainedModel(entry.path / prefix, manifest, entry.checkpoint)
 
 

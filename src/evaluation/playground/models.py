@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.artifacts.manifest import Manifest, read_manifest
+from src.artifacts.manifest import Manifest, check_files, read_manifest
 from src.attributes.attribute import Attribute, check_condition, target_labels
 from src.control_tokens import render
 from src.errors import ArtifactError, ProjectError, UserError
 from src.evaluation.generation.writer import Task, Writer
-from src.evaluation.plan.checks import check_files, missing_scorers
+from src.evaluation.plan.checks import missing_scorers
 from src.evaluation.plan.prompts import Prompt
 from src.evaluation.playground.exchange import Answer, Question
 from src.evaluation.playground.runs import Offered, attributes_of, offered_models, untrained

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from src.artifacts.manifest import Manifest, read_manifest
+from src.artifacts.manifest import Manifest, check_files, read_manifest
 from src.attributes.attribute import Attribute, from_manifest
 from src.errors import ProjectError, UserError
 from src.evaluation.plan.checkpoints import FINAL, checkpoint_folder, checkpoints_of
-from src.evaluation.plan.checks import check_files
 
 OFFENCE_SCORERS = frozenset({"detoxify", "profanity_check"})
 STAGE = "training"

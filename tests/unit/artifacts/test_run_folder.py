@@ -139,8 +139,8 @@ def test_a_run_that_is_published_while_another_one_enters_is_found_done(
 @pytest.mark.parametrize(
     "spoil,part",
     [
-        (lambda run: (run / "sub/rows.txt").write_text("hallo"), "sub/rows.txt: changed"),
-        (lambda run: (run / "sub/rows.txt").unlink(), "sub/rows.txt: missing"),
+        (lambda run: (run / "sub/rows.txt").write_text("hallo"), "sub/rows.txt has changed"),
+        (lambda run: (run / "sub/rows.txt").unlink(), "sub/rows.txt is missing"),
         (lambda run: (run / "manifest.json").write_text("{"), "cannot be read"),
         (lambda run: (run / "manifest.json").write_text("[]"), "cannot be read"),
         (lambda run: (run / "manifest.json").unlink(), "unfinished"),
@@ -195,18 +195,6 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UnavailableError, match="cannot be written"):
         finish(tmp_path / "file" / "run")
-
-
-def test_the_side_processes_of_a_distributed_run_write_nothing(tmp_path):
-    with Run(tmp_path / "run", "training", ARGS) as lead:
-        with Run(tmp_path / "run", "training", ARGS, lead=False) as side:
-            assert side.status == "fresh"
-            side.publish()
-        assert lead.partial.exists()
-        lead.publish()
-    with Run(tmp_path / "run", "training", ARGS, lead=False) as side:
-        assert side.status == "done"
-    assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
 def test_differences_name_the_place():

@@ -137,7 +137,7 @@ def test_a_data_set_that_was_changed_is_refused(gpt2, tmp_path):
     copied = shutil.copytree(gpt2[1], tmp_path / "data")
     with next(copied.glob("train-*")).open("ab") as handle:
         handle.write(b"more")
-    with pytest.raises(ArtifactError, match=r"train-00000\.parquet: changed"):
+    with pytest.raises(ArtifactError, match=r"train-00000\.parquet has changed"):
         preflight(training_args(tmp_path / "m", copied, gpt2[0]))
 
 
