@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,12 +19,14 @@ from scripts.benchmark_parts import (
     tagging,
     training,
 )
-from scripts.benchmark_parts import part as parts_module
 from scripts.benchmark_parts.larger_corpus import write_copies
 from scripts.benchmark_parts.pairs import pair_of, table
 from scripts.benchmark_parts.part import Options, Part, require
 from scripts.benchmark_parts.registry import PARTS
 from scripts.benchmark_parts.turns import Readings, Side, interleave
+from src.config.dataset import DatasetArgs
+from src.config.loading import load_args
+from src.config.training import TrainingArgs
 from src.errors import ProjectError, UnavailableError
 from tests.builders import sentences, tiny_gpt2
 from tests.unit.evaluation.conftest import make_attributes, publish_dataset, publish_model
@@ -389,12 +390,8 @@ def test_a_main_that_ends_otherwise_is_a_failure():
         start_up._seconds([sys.executable, "-c", "raise SystemExit(3)"], 0)
 
 
-def test_the_assets_are_those_of_the_demo():
-    for needed in {path for part in PARTS for path in part.needs}:
-        assert needed in (
-            parts_module.CORPUS,
-            parts_module.BASE_MODEL,
-            parts_module.DATA_SET,
-            parts_module.MODEL,
-        )
-    assert Path(start_up.ROOT, "scripts/quickstart.sh").is_file()
+def test_what_the_parts_need_is_what_the_demo_makes():
+    dataset = load_args(DatasetArgs, start_up.ROOT / "args/args_dataset_demo")
+    training = load_args(TrainingArgs, start_up.ROOT / "args/args_train_demo_toxsen")
+    made = {dataset.source.path, str(dataset.output), training.model.name, str(training.output)}
+    assert {str(path) for part in PARTS for path in part.needs} == made
