@@ -1,8 +1,11 @@
-"""Pass 1 without a neural scorer: 2 workers against 1, and where one worker's time goes.
+"""Pass 1 without a neural scorer: 2 workers against 1 and against what the machine gives; where time goes.
 
 The args are the demo's (VADER and profanity_check), its corpus ten times over. Each turn is a whole pass 1
 into an empty folder, the start of its workers included; what a real run does before and after (the
 scorers' fingerprints, pass 2) is not.
+
+What the machine gives: two whole runs of one worker at the same time, which share nothing. Two processors
+that share a memory bus, a cache or a clock do less than twice the work of one, whatever the program.
 
 The share outside of scorers and splitting is measured in a turn of one worker: two stop-watches run inside
 `Scorer.score` and `split_sentences`, a third one around it all; what they leave is reading, records,
@@ -25,6 +28,7 @@ from scripts.benchmark_parts.turns import Readings, Side, Turn, interleave
 ARGS = "args/args_dataset_demo"
 TIMES = 10
 TASKS = 8
+TWO_RUNS = ("one_run", "another_run")
 MODULE = "scripts.benchmark_parts.pass_one"
 
 
@@ -35,7 +39,7 @@ def measure(
     times: int = TIMES,
     overrides: tuple[str, ...] = (),
 ) -> list[Pair]:
-    """Both pairs."""
+    """The three pairs."""
     copies = write_copies(corpus, options.work / "corpus", times)
 
     def side(name: str, function: str, workers: int) -> Side:
@@ -52,6 +56,7 @@ def measure(
         [
             side("two_workers", "documents_per_second", 2),
             side("one_worker", "documents_per_second", 1),
+            tuple(side(name, "documents_per_second", 1) for name in TWO_RUNS),
             side("one_worker_watched", "share_outside", 1),
         ],
         options.repetitions,
@@ -71,6 +76,17 @@ def _pairs(read: dict[str, Readings]) -> list[Pair]:
             unit="documents/s",
             better="more",
             floor=1.8,
+            device="cpu",
+        ),
+        pair_of(
+            "pass_one",
+            "pass 1 without a neural scorer, 2 workers",
+            "two runs of 1 worker at the same time",
+            read["two_workers"],
+            Readings(tuple(map(sum, zip(*(read[name].values for name in TWO_RUNS), strict=True)))),
+            unit="documents/s",
+            better="more",
+            floor=None,
             device="cpu",
         ),
         pair_of(

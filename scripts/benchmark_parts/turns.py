@@ -75,11 +75,11 @@ class Turn:
         self._connection.send((DONE, float(value), facts))
 
 
-def interleave(sides: Sequence[Side], repetitions: int) -> dict[str, Readings]:
+def interleave(sides: Sequence[Side | tuple[Side, ...]], repetitions: int) -> dict[str, Readings]:
     """Let every side have its turn, in their order, that many times.
 
     Args:
-        sides: what is compared.
+        sides: what is compared; those of a tuple take their turn at the same time.
         repetitions: rounds.
 
     Returns:
@@ -88,22 +88,20 @@ def interleave(sides: Sequence[Side], repetitions: int) -> dict[str, Readings]:
     Raises:
         ProjectError: a side failed; with its traceback.
     """
-    values: dict[str, list[float]] = {side.name: [] for side in sides}
-    facts: dict[str, list[Mapping[str, Any]]] = {side.name: [] for side in sides}
-    with _started(sides) as lines:
+    turns = [one if isinstance(one, tuple) else (one,) for one in sides]
+    values: dict[str, list[float]] = {side.name: [] for turn in turns for side in turn}
+    facts: dict[str, list[Mapping[str, Any]]] = {name: [] for name in values}
+    with _started([side for turn in turns for side in turn]) as lines:
         for _ in range(repetitions):
-            for side in sides:
-                value, said = _one_turn(side, lines[side.name])
-                values[side.name].append(value)
-                facts[side.name].append(said)
+            for turn in turns:
+                for side in turn:
+                    lines[side.name].send(GO)
+                for side in turn:
+                    _, value, said = _heard(side, lines[side.name], DONE)
+                    _heard(side, lines[side.name], READY)
+                    values[side.name].append(value)
+                    facts[side.name].append(said)
     return {name: Readings(tuple(values[name]), tuple(facts[name])) for name in values}
-
-
-def _one_turn(side: Side, line: Connection) -> tuple[float, Mapping[str, Any]]:
-    line.send(GO)
-    _, value, facts = _heard(side, line, DONE)
-    _heard(side, line, READY)
-    return value, facts
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from scripts.benchmark_parts.turns import Turn
@@ -17,6 +18,17 @@ def notes_its_turns(turn: Turn, name: str, diary: str, values: list[float]) -> N
             file.write(f"{name}\n")
         turn.done(value, process=os.getpid())
     turn.wait()
+
+
+def meets(turn: Turn, own: str, others: str) -> None:
+    """Ends its turn when the other side has begun its own."""
+    while turn.wait():
+        Path(own).touch()
+        deadline = time.monotonic() + 60
+        while not Path(others).exists():
+            assert time.monotonic() < deadline, "the other side waits for its turn"
+            time.sleep(0.01)
+        turn.done(1.0)
 
 
 def fails(turn: Turn) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -60,6 +61,16 @@ def test_sides_take_turns_in_processes_of_their_own(tmp_path):
     processes = [{said["process"] for said in read[name].facts} for name in ("work", "peer")]
     assert all(len(one) == 1 for one in processes)
     assert processes[0] != processes[1]
+
+
+def test_sides_of_a_tuple_take_their_turn_at_the_same_time(tmp_path):
+    names = ["one", "other"]
+    sides = [
+        Side(name, f"{SIDES}:meets", {"own": str(tmp_path / name), "others": str(tmp_path / other)})
+        for name, other in zip(names, reversed(names), strict=True)
+    ]
+    read = interleave([tuple(sides)], 1)
+    assert [read[name].values for name in names] == [(1.0,), (1.0,)]
 
 
 def test_a_side_that_fails_is_an_error_with_its_traceback():
@@ -227,7 +238,7 @@ class Rounds:
 def in_this_process(sides, repetitions):
     """`interleave` without processes, which would each import torch."""
     read = {}
-    for side in sides:
+    for side in itertools.chain(*(one if isinstance(one, tuple) else (one,) for one in sides)):
         module, name = side.function.split(":")
         rounds = Rounds(repetitions)
         getattr(importlib.import_module(module), name)(rounds, **side.setting)
@@ -341,10 +352,11 @@ def test_pass_one_reports_where_the_time_goes(tmp_path, monkeypatch):
     for place, name in ((Scorer, "score"), (steps, "split_sentences")):
         monkeypatch.setattr(place, name, getattr(place, name))  # put back what the part replaces
     folder = corpus(tmp_path / "small corpus")
-    two, outside = pass_one.measure(
+    two, both, outside = pass_one.measure(
         options(tmp_path), folder, times=2, overrides=overrides(tmp_path)
     )
     assert (two.floor, outside.floor, outside.against_median) == (1.8, 1.0, 0.25)
+    assert two.work_values == both.work_values
     facts = outside.facts
     assert facts["scorers"] > 0 < facts["splitting"]
     assert outside.work_values[0] == pytest.approx(1 - facts["scorers"] - facts["splitting"])
