@@ -51,18 +51,9 @@ def check_launcher() -> None:
 
 
 @contextlib.contextmanager
-def entered_run(run: Run, device: str) -> Iterator[Run]:
-    """A run's folder, which the leading process enters; the others only learn how far it is.
-
-    Args:
-        run: prepared in every process; what is written into it, the main process writes.
-        device: as in the args: auto, cpu, cuda, mps.
-
-    Raises:
-        ProjectError: what went wrong, in the one process that says it.
-        SystemExit: something did, and another process says it.
-    """
-    with process_group(device), contextlib.ExitStack() as stack:
+def entered_run(run: Run) -> Iterator[Run]:
+    """A run's folder, which the main process of the group enters; the others learn how far it is."""
+    with contextlib.ExitStack() as stack:
         if is_main_process():
             stack.enter_context(run)
         run.status = agreed(run.status)
@@ -72,6 +63,9 @@ def entered_run(run: Run, device: str) -> Iterator[Run]:
 @contextlib.contextmanager
 def process_group(device: str) -> Iterator[None]:
     """The group of all processes of this run, where a launcher started several.
+
+    Args:
+        device: as in the args: auto, cpu, cuda, mps.
 
     Raises:
         ProjectError: what went wrong, in the one process that says it.
@@ -118,8 +112,9 @@ def wait_for_everyone() -> None:
 def _one_voice(error: Exception) -> BaseException:
     """What a process ends with: the error in the first that knows the cause, silence in the others."""
     lost = _is_a_loss(error)
-    if lost:
-        time.sleep(_SECONDS_FOR_THE_CAUSE)  # a process that knows more speaks first
+    if lost or not is_main_process():
+        # A process that knows more speaks first; of those that know the same, the main one.
+        time.sleep(_SECONDS_FOR_THE_CAUSE)
     if not _is_first_to_speak():
         return SystemExit(EXIT_FAILED)
     if lost:

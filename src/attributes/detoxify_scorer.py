@@ -17,6 +17,7 @@ hold weights and plain values only, and the model is then built by the package's
 from __future__ import annotations
 
 import pickle
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.error import URLError
@@ -24,7 +25,12 @@ from urllib.error import URLError
 from pydantic import Field, model_validator
 
 from src.attributes.classifier_scorer import ClassifierOptions, ClassifierScorer
-from src.attributes.hub_models import first_line, local_only, missing_on_hub
+from src.attributes.hub_models import (
+    HUB_TIMEOUT_SECONDS,
+    first_line,
+    local_only,
+    missing_on_hub,
+)
 from src.errors import ProjectError, ScorerError, UnavailableError, UserError
 
 if TYPE_CHECKING:
@@ -193,10 +199,8 @@ class DetoxifyScorer(ClassifierScorer):
         """See `Scorer.missing`."""
         options = self.options
         if options.checkpoint is None and options.model in HUB:
-            return [f"{line}; or: {INSTEAD}" for line in missing_on_hub(HUB[options.model])]
-        lines = []
-        if options.checkpoint is None and not _release_path(options.model).is_file():
-            lines.append(f"detoxify's model {options.model} has to be downloaded from its release")
+            return missing_on_hub(HUB[options.model], fix=INSTEAD)
+        lines = _missing_release(options.model) if options.checkpoint is None else []
         for path in (options.checkpoint, options.huggingface_config_path):
             if path is not None and not Path(path).exists():
                 lines.append(f"{path} does not exist")
@@ -209,6 +213,26 @@ def _release_path(model: str) -> Path:
     from detoxify.detoxify import MODEL_URLS
 
     return Path(torch.hub.get_dir(), "checkpoints", MODEL_URLS[model].rsplit("/", 1)[1])
+
+
+def _missing_release(model: str) -> list[str]:
+    """One line if Detoxify's own file of a model is neither here nor to be had now; else nothing."""
+    from detoxify.detoxify import MODEL_URLS
+
+    if _release_path(model).is_file():
+        return []
+    request = urllib.request.Request(MODEL_URLS[model], method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=HUB_TIMEOUT_SECONDS) as answer:
+            if answer.headers.get_content_type() != "text/html":
+                return []
+            why = "what answers there is a proxy or a page to log in"
+    except OSError as error:  # whatever it was, it is said
+        why = first_line(error)
+    return [
+        f"the file of detoxify's model {model} is not here and cannot be downloaded from "
+        f"{MODEL_URLS[model]}: {why}; {INSTEAD}"
+    ]
 
 
 def _release_file(model: str) -> dict[str, Any]:

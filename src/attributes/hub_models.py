@@ -12,7 +12,7 @@ from src.errors import UnavailableError, UserError
 logger = logging.getLogger(__name__)
 
 HUB_TIMEOUT_SECONDS = 10.0
-HUB_PROBE = "gpt2"
+FROM_THE_HUB = "connect to the hub once, so that it is cached, or set a local folder"
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 # Of a hub model without safetensors, transformers would ask a service to convert it for everybody.
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
@@ -46,7 +46,7 @@ def local_only(name: str, revision: str | None = None) -> bool:
             return True
         raise UnavailableError(
             f"{name!r} is neither a folder nor to be had from the hub: {first_line(error)}",
-            fix="connect to the hub once, so that it is cached, or set a local folder",
+            fix=FROM_THE_HUB,
         ) from error
     return False
 
@@ -61,23 +61,23 @@ def is_cached(name: str, revision: str | None = None) -> bool:
         return False
 
 
-def missing_on_hub(name: str, revision: str | None = None) -> list[str]:
-    """One line if a model is neither a folder nor in the hub's cache here, else nothing."""
-    if Path(name).is_dir() or is_cached(name, revision):
-        return []
-    return [f"{name} is neither a folder nor in the hub's cache: it has to be downloaded"]
+def missing_on_hub(name: str, revision: str | None = None, *, fix: str = FROM_THE_HUB) -> list[str]:
+    """One line if a model is neither a folder, nor cached, nor to be had from the hub now; else nothing.
 
-
-def hub_answers() -> bool:
-    """Whether the hub can be reached now."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-
+    Args:
+        name: a folder, or a name on the hub.
+        revision: on the hub.
+        fix: what to do where the hub does not have it.
+    """
+    if is_cached(name, revision):
+        return []  # without asking
     try:
-        get_hf_file_metadata(hf_hub_url(HUB_PROBE, "config.json"), timeout=HUB_TIMEOUT_SECONDS)
-    except Exception as error:  # its HTTP client's own types differ between versions
-        logger.debug("the hub does not answer: %s", error)
-        return False
-    return True
+        local_only(name, revision)
+    except UserError as error:
+        return [str(error)]
+    except UnavailableError as error:
+        return [f"{error.what}; {fix}"]
+    return []
 
 
 def require_safetensors(name: str) -> None:

@@ -93,7 +93,7 @@ class Scorer(ABC):
         }
 
     def missing(self) -> list[str]:
-        """What cannot be found without a network, one line each, with what to do; loads nothing."""
+        """What `load` needs and is neither here nor to be had now, one line each; asks, and loads nothing."""
         return []
 
     @abstractmethod
@@ -183,10 +183,6 @@ def missing_scorers(role: str, scorers: Mapping[str, ScorerArgs]) -> Iterator[Us
         role: what they are to the user: `scorer` or `judge`.
         scorers: attribute → scorer.
     """
-    from src.attributes.hub_models import hub_answers
-
     for name, scorer in scorers.items():
         for line in cached_scorer(scorer).missing():
-            # What is only not downloaded yet is no problem where the hub answers.
-            if "downloaded" not in line or not hub_answers():
-                yield UserError(f"{role} {scorer.name} of attribute {name}: {line}")
+            yield UserError(f"{role} {scorer.name} of attribute {name}: {line}")

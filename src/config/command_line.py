@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from src.config.loading import load_args
 from src.config.reference import fields_help
 from src.cpu_memory import keep_freed_memory
-from src.errors import EXIT_DONE, EXIT_FAILED, ProcessError, ProjectError
+from src.errors import EXIT_DONE, EXIT_FAILED, ArgsError, ProjectError
 from src.runtime import configure_logging, is_first_of_its_machine, is_main_process
 
 Args = TypeVar("Args", bound=BaseModel)
@@ -56,8 +56,8 @@ def run_stage(
         args = load_args(model, flags.args_file, flags.overrides)
         result = stage(args, dry_run=flags.dry_run, overwrite=flags.overwrite)
     except ProjectError as error:
-        if not (is_first_of_its_machine() or isinstance(error, ProcessError)):
-            return error.exit_code  # every process of this machine found the same: one says it
+        if isinstance(error, ArgsError) and not is_first_of_its_machine():
+            return error.exit_code  # every process of this machine reads the same args: one says it
         return _fail(str(error), error.exit_code, flags.debug)
     except KeyboardInterrupt:
         if not is_main_process():

@@ -16,7 +16,7 @@ from src.evaluation.measuring import finish_cells, metrics_of
 from src.evaluation.plan.cells import samples_of
 from src.evaluation.plan.inputs import Inputs, find_inputs
 from src.evaluation.results_folder import describe_results, write_results
-from src.process_group import entered_run
+from src.process_group import entered_run, process_group
 from src.runtime import is_first_of_its_machine, is_main_process
 
 logger = logging.getLogger(__name__)
@@ -47,18 +47,14 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
             return f"nothing is missing; {args.output} is there already, nothing to do"
         return _plan(args, find_inputs(args, hash_files=False))
     done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
-    inputs = None if done and not overwrite else find_inputs(args, hash_files=True)
-    run = Run(
-        args.output,
-        STAGE,
-        args.model_dump(mode="json"),
-        overwrite=overwrite,
-    )
-    with entered_run(run, args.device):
-        if run.status == "done":
-            _check_unchanged(args)
-            return f"already done: {args.output}\n\n{describe_results(args.output)}"
-        _evaluate(args, inputs or find_inputs(args, hash_files=True), run)
+    with process_group(args.device):
+        inputs = None if done and not overwrite else find_inputs(args, hash_files=True)
+        run = Run(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite)
+        with entered_run(run):
+            if run.status == "done":
+                _check_unchanged(args)
+                return f"already done: {args.output}\n\n{describe_results(args.output)}"
+            _evaluate(args, inputs or find_inputs(args, hash_files=True), run)
     return describe_results(args.output) if is_main_process() else ""
 
 

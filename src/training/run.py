@@ -5,12 +5,17 @@ The heavy libraries are imported only where there is work to do: a finished run 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from src.artifacts.manifest import MANIFEST, partial_folder, read_manifest
 from src.artifacts.run_folder import Run
 from src.config.training import TrainingArgs
-from src.process_group import entered_run
+from src.process_group import entered_run, process_group
 from src.runtime import is_first_of_its_machine, is_main_process
 from src.training.layout import CURVE, FINAL, METRICS
+
+if TYPE_CHECKING:
+    from src.training.preflight import Plan
 
 STAGE = "training"
 
@@ -32,28 +37,27 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
     if dry_run and not is_first_of_its_machine():
         return ""
     done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
-    plan = None
-    if dry_run or overwrite or not done:
-        from src.training.preflight import preflight
-
-        plan = preflight(args, overwrite=overwrite)
-    if dry_run and done and not overwrite:
-        return f"nothing is missing; {args.output} is there already, nothing to do"
     if dry_run:
+        plan = _preflight(args, overwrite)
+        if done and not overwrite:
+            return f"nothing is missing; {args.output} is there already, nothing to do"
         return plan.describe(args)
-    run = Run(
-        args.output,
-        STAGE,
-        args.what_is_trained(),
-        overwrite=overwrite,
-    )
-    with entered_run(run, args.device):
-        if run.status == "done":
-            return f"already done: {args.output}\n{_summary(args)}"
-        from src.training.making import make_model
+    with process_group(args.device):
+        plan = _preflight(args, overwrite) if overwrite or not done else None
+        run = Run(args.output, STAGE, args.what_is_trained(), overwrite=overwrite)
+        with entered_run(run):
+            if run.status == "done":
+                return f"already done: {args.output}\n{_summary(args)}"
+            from src.training.making import make_model
 
-        make_model(args, plan, run)
+            make_model(args, plan, run)
     return _summary(args)
+
+
+def _preflight(args: TrainingArgs, overwrite: bool) -> Plan:
+    from src.training.preflight import preflight
+
+    return preflight(args, overwrite=overwrite)
 
 
 def _summary(args: TrainingArgs) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -179,14 +181,53 @@ def test_the_hubs_classifier_is_used_where_no_checkpoint_is_given(
     assert one.score(TEXTS) == pytest.approx(predicted["insult"], abs=1e-5)
 
 
+class Release(BaseHTTPRequestHandler):
+    """Answers every request with one kind of content, or not at all."""
+
+    content_type: str | None = None
+
+    def do_HEAD(self) -> None:
+        if self.content_type is None:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", self.content_type)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "content_type, expected",
+    [
+        ("application/octet-stream", None),
+        ("text/html; charset=utf-8", "a proxy or a page to log in"),
+        (None, "HTTP Error 404"),
+    ],
+)
+def test_a_release_file_that_is_not_here_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content_type: str | None, expected: str | None
+) -> None:
+    from detoxify import detoxify
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(Release, "content_type", content_type)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Release) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/original-albert-0e1d6498.ckpt"
+        monkeypatch.setitem(detoxify.MODEL_URLS, "original-small", url)
+        found = build_scorer(ScorerArgs(name="detoxify", model="original-small"))
+        lines = found.missing()
+        server.shutdown()
+    assert [expected in line and url in line for line in lines] == ([True] if expected else [])
+
+
 def test_the_small_models_come_from_the_release_file(
     tiny: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, predicted: dict
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     options = {"model": "original-small", "checkpoint": None}
-    assert scorer(tiny, **options).missing() == [
-        "detoxify's model original-small has to be downloaded from its release"
-    ]
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     shutil.copy(tiny[0], folder / "original-albert-0e1d6498.ckpt")
