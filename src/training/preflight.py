@@ -92,7 +92,7 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
     tokenizer = None
     if attributes is not None and config is not None:
         tokenizer = problems.attempt(_tokenizer, args, attributes, dataset)
-        problems.attempt(_check_context, config, dataset, attributes, args)
+        problems.attempt(_check_context, config, dataset, args)
     device = problems.attempt(pick_device, args.device)
     precision = device and problems.attempt(pick_precision, args.optimisation.precision, device)
     problems.attempt(_check_trackers, args)
@@ -132,12 +132,7 @@ def _tokenizer(
     return tokenizer
 
 
-def _check_context(
-    config: PretrainedConfig,
-    dataset: Manifest,
-    attributes: dict[str, Attribute],
-    args: TrainingArgs,
-) -> None:
+def _check_context(config: PretrainedConfig, dataset: Manifest, args: TrainingArgs) -> None:
     context = getattr(config, "max_position_embeddings", None)
     longest = dataset["context_length"]
     if context is not None and context < longest:

@@ -13,7 +13,7 @@ import numpy as np
 from src.attributes.attribute import Attributes, target_labels
 from src.config.evaluation import DecodingArgs
 from src.evaluation.continuation import Continuation
-from src.evaluation.metrics.cell_metrics import PromptSums, sum_by_prompt
+from src.evaluation.metrics.cell_metrics import JOINT, PromptSums, sum_by_prompt
 from src.evaluation.metrics.perplexity import compare_perplexity
 from src.evaluation.plan.cells import Cell
 from src.evaluation.statistics.paired_tests import (
@@ -162,7 +162,7 @@ def compare(
         sum_by_prompt(written_b, targets, attributes),
     )
     if len(attributes) == 1:
-        del paired["joint"]
+        del paired[JOINT]
     measurable = [name for name, pair in paired.items() if pair.measurable]
     draws = keyed_hash(seed, "sign flips", cell_a.prompts)
     tested = [paired[name] for name in measurable]
@@ -189,8 +189,16 @@ def compare(
 
 def family(attribute: str, condition: Mapping[str, str], prompts: str) -> str:
     """The comparisons that are corrected together: those of one table."""
-    in_table = attribute == "joint" or not condition or attribute in condition
-    return f"{attribute}{'' if in_table else ', not asked for'}, {prompts}"
+    shown = in_table(attribute, condition)
+    return f"{attribute}{'' if shown else ', not asked for'}, {prompts}"
+
+
+def in_table(attribute: str, condition: Mapping[str, str]) -> bool:
+    """Whether what a condition asks for is a column of the table of an attribute, or of `joint`.
+
+    As in the paper: the columns of an attribute's table are the conditions that ask for it, and none.
+    """
+    return attribute == JOINT or not condition or attribute in condition
 
 
 def paired_sums(a: PromptSums, b: PromptSums) -> dict[str, Pair]:

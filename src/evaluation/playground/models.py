@@ -67,11 +67,6 @@ class Playground:
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._busy = threading.Lock()
 
-    @property
-    def in_memory(self) -> tuple[str, ...]:
-        """Names of the models that are loaded, the one used last at the end."""
-        return tuple(self._loaded)
-
     def ask(self, names: Sequence[str], question: Question) -> list[Answer]:
         """One answer per model; what goes wrong with one of them stands in its answer.
 

@@ -13,7 +13,6 @@ from src.evaluation.report.scales import Scale
 from src.evaluation.report.sources import cell_of
 from src.evaluation.tables import captions
 
-CELL_KEYS = ("model", "condition", "decoding", "prompts")
 WHISKER = 120.0
 """Length of the drawn interval's axis, 0 to 100 %, in units of its drawing."""
 

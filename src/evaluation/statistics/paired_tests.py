@@ -54,10 +54,6 @@ class Pair:
         """Whether both cells have a sentence, and there are the two prompts that a variance needs."""
         return bool(self.n_a.sum() and self.n_b.sum() and len(self.a) > 1)
 
-    def swapped(self) -> Pair:
-        """The second cell against the first."""
-        return Pair(self.b, self.n_b, self.a, self.n_a)
-
 
 @dataclass(frozen=True)
 class Difference:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from src.evaluation.metrics.cell_metrics import JOINT
-from src.evaluation.metrics.comparison import BASELINE, OWN
+from src.evaluation.metrics.comparison import BASELINE, OWN, in_table
 from src.evaluation.plan.cells import condition_title
 
 SIGNIFICANT = 0.05
@@ -70,12 +70,8 @@ def measured(attributes: Mapping[str, Any]) -> list[str]:
 
 
 def is_in_table(name: str, row: Mapping[str, Any]) -> bool:
-    """Whether a row stands in the table of an attribute, or of `joint`.
-
-    As in the paper: the columns of an attribute's table are the conditions that ask for it.
-    """
-    asked = name == JOINT or not row["condition"] or name in row["condition"]
-    return row["attribute"] == name and asked
+    """Whether a row stands in the table of an attribute, or of `joint` (see `in_table`)."""
+    return row["attribute"] == name and in_table(name, row["condition"])
 
 
 def condition_titles(rows: Sequence[Mapping[str, Any]]) -> list[str]:

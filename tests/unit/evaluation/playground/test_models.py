@@ -140,11 +140,11 @@ def test_a_bounded_number_of_models_is_kept(tmp_path, bases):
     playground = Playground(runs, keep=2, device="cpu")
     short = Question(max_length=2)
     playground.ask(["model", "b"], short)
-    assert playground.in_memory == ("model", "b")
+    assert tuple(playground._loaded) == ("model", "b")
     kept = playground._loaded["model"]
     playground.ask(["model"], short)
     assert playground._loaded["model"] is kept  # loaded once
     playground.ask(["c"], short)
-    assert playground.in_memory == ("model", "c")  # b was not used for longest
+    assert tuple(playground._loaded) == ("model", "c")  # b was not used for longest
     with pytest.raises(UserError, match="at least one model"):
         Playground(runs, keep=0)
