@@ -19,6 +19,7 @@ from src.evaluation.metrics.perplexity import perplexity
 from src.evaluation.metrics.worst_of_k import JOINT, worst_of_k
 from src.evaluation.scoring.judge import judge_figures
 from src.evaluation.statistics.intervals import clustered_variance, residuals, share_interval
+from src.evaluation.statistics.prompt_sums import index_prompts
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,17 @@ def sum_by_prompt(
     Returns:
         The sums for every attribute, and for `joint`: any of the attributes.
     """
-    place = {p: i for i, p in enumerate(dict.fromkeys(c.prompt_id for c in continuations))}
-    prompts = np.array([place[c.prompt_id] for c in continuations for _ in c.labels], dtype=np.intp)
+    index = index_prompts((c.prompt_id, len(c.labels)) for c in continuations)
     labels = [row for c in continuations for row in c.labels]
 
     def count(is_so: Callable[[str, str], bool]) -> dict[str, np.ndarray]:
         found = {a: np.array([is_so(a, row[a]) for row in labels], dtype=bool) for a in targets}
         found[JOINT] = np.logical_or.reduce(list(found.values()))
-        return {a: np.bincount(prompts[found[a]], minlength=len(place)) for a in found}
+        return {a: index.count(found[a]) for a in found}
 
     return PromptSums(
-        prompt_ids=tuple(place),
-        n_sentences=np.bincount(prompts, minlength=len(place)),
+        prompt_ids=index.prompt_ids,
+        n_sentences=index.count(),
         misaligned=count(lambda name, label: label != targets[name]),
         contradicting=count(
             lambda name, label: attributes[name].is_opposite_end(targets[name], label)

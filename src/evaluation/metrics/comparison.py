@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from src.attributes.attribute import Attributes, target_labels
 from src.config.evaluation import DecodingArgs
 from src.evaluation.continuation import Continuation
@@ -23,6 +21,7 @@ from src.evaluation.statistics.paired_tests import (
     mcnemar,
     sign_flip_p_values,
 )
+from src.evaluation.statistics.prompt_sums import order_as
 from src.runtime import keyed_hash
 
 BASELINE, OWN = "baseline", "own unconditioned"
@@ -207,10 +206,7 @@ def paired_sums(a: PromptSums, b: PromptSums) -> dict[str, Pair]:
     Raises:
         ValueError: the cells have different prompts.
     """
-    place = {prompt: i for i, prompt in enumerate(b.prompt_ids)}
-    if set(a.prompt_ids) != set(place):
-        raise ValueError("cells over different prompts cannot be paired")
-    order = np.array([place[prompt] for prompt in a.prompt_ids], dtype=np.intp)
+    order = order_as(a.prompt_ids, b.prompt_ids)
     return {
         name: Pair(
             a.misaligned[name], a.n_sentences, b.misaligned[name][order], b.n_sentences[order]

@@ -18,6 +18,7 @@ from src.evaluation.metrics.comparison import Finished, counterpart
 from src.evaluation.plan.cells import Cell
 from src.evaluation.statistics.intervals import share_interval
 from src.evaluation.statistics.paired_tests import Pair, difference
+from src.evaluation.statistics.prompt_sums import index_prompts, order_as
 
 
 def controllability(
@@ -112,20 +113,15 @@ def _sorted(counts: Iterable[_Counts]) -> list[_Counts]:
 
 
 def _count(cell: Cell, continuations: Sequence[Continuation], attributes: Attributes) -> _Counts:
-    place = {p: i for i, p in enumerate(sorted({c.prompt_id for c in continuations}))}
-    n_sentences = np.zeros(len(place), dtype=np.int64)
+    in_order = sorted(continuations, key=lambda one: one.prompt_id)
+    index = index_prompts((one.prompt_id, len(one.labels)) for one in in_order)
+    labels = [row for one in in_order for row in one.labels]
     of = {
-        (name, label): np.zeros(len(place), dtype=np.int64)
+        (name, label): index.count([row[name] == label for row in labels])
         for name, one in attributes.items()
         for label in one.labels
     }
-    for continuation in continuations:
-        i = place[continuation.prompt_id]
-        n_sentences[i] += len(continuation.labels)
-        for row in continuation.labels:
-            for name in attributes:
-                of[name, row[name]][i] += 1
-    return _Counts(cell.condition, tuple(place), n_sentences, of)
+    return _Counts(cell.condition, index.prompt_ids, index.count(), of)
 
 
 def _row(counts: _Counts, attributes: Attributes) -> dict[str, Any]:
@@ -158,15 +154,14 @@ def _steps(
 def _effects(
     asked: str, asked_label: str, without: _Counts, with_it: _Counts, attributes: Attributes
 ) -> Iterator[dict[str, Any]]:
-    if without.prompt_ids != with_it.prompt_ids:
-        raise ValueError("cells over different prompts cannot be paired")
+    order = order_as(with_it.prompt_ids, without.prompt_ids)
     for name, one in attributes.items():
         for label in one.labels:
             pair = Pair(
                 with_it.of[name, label],
                 with_it.n_sentences,
-                without.of[name, label],
-                without.n_sentences,
+                without.of[name, label][order],
+                without.n_sentences[order],
             )
             found = difference(pair) if pair.measurable else None
             yield {

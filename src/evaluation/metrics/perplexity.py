@@ -15,6 +15,7 @@ from src.evaluation.statistics.perplexity_intervals import (
     perplexity_interval,
     perplexity_ratio,
 )
+from src.evaluation.statistics.prompt_sums import index_prompts, order_as
 
 
 def perplexity(continuations: Sequence[Continuation]) -> PerplexityInterval:
@@ -35,10 +36,7 @@ def compare_perplexity(a: Sequence[Continuation], b: Sequence[Continuation]) -> 
     """
     ids_a, nats_a, tokens_a = _sums_by_prompt(a)
     ids_b, nats_b, tokens_b = _sums_by_prompt(b)
-    place = {prompt: i for i, prompt in enumerate(ids_b)}
-    if set(ids_a) != set(place):
-        raise ValueError("cells over different prompts cannot be paired")
-    order = np.array([place[prompt] for prompt in ids_a], dtype=np.intp)
+    order = order_as(ids_a, ids_b)
     return perplexity_ratio(nats_a, tokens_a, nats_b[order], tokens_b[order])
 
 
@@ -46,12 +44,7 @@ def _sums_by_prompt(
     continuations: Sequence[Continuation],
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """(ids, nats [prompts], tokens [prompts]), in the order in which prompts were first met."""
-    place = {p: i for i, p in enumerate(dict.fromkeys(c.prompt_id for c in continuations))}
-    of = np.array([place[c.prompt_id] for c in continuations], dtype=np.intp)
+    index = index_prompts((c.prompt_id, 1) for c in continuations)
     nats = np.array([c.reference_nll for c in continuations], dtype=np.float64)
     tokens = np.array([c.reference_tokens for c in continuations], dtype=np.int64)
-    return (
-        tuple(place),
-        np.bincount(of, nats, minlength=len(place)),
-        np.bincount(of, tokens, minlength=len(place)),
-    )
+    return index.prompt_ids, index.total(nats), index.total(tokens)

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from src.attributes.attribute import Attribute, Attributes
 from src.evaluation.continuation import Continuation
 from src.evaluation.statistics.intervals import share_interval
+from src.evaluation.statistics.prompt_sums import index_prompts
 
 
 def judges_of(attributes: Attributes) -> dict[str, Attribute]:
@@ -37,11 +36,8 @@ def judge_figures(
         Attribute with a judge → `judge_misalignment` and `judge_disagreement`, shares of the sentences, each
         with its 95 % interval over prompts (`…_ci_low`, `…_ci_high`); null where there is no sentence.
     """
-    place = {p: i for i, p in enumerate(dict.fromkeys(c.prompt_id for c in continuations))}
-    of = np.array(
-        [place[c.prompt_id] for c in continuations for _ in c.judge_labels], dtype=np.intp
-    )
-    sentences = np.bincount(of, minlength=len(place))
+    index = index_prompts((c.prompt_id, len(c.judge_labels)) for c in continuations)
+    sentences = index.count()
     figures: dict[str, dict[str, Any]] = {}
     for name in judges_of(attributes):
         pairs = [
@@ -54,7 +50,7 @@ def judge_figures(
             ("judge_misalignment", [theirs != targets[name] for _, theirs in pairs]),
             ("judge_disagreement", [mine != theirs for mine, theirs in pairs]),
         ):
-            counts = np.bincount(of[np.array(found, dtype=bool)], minlength=len(place))
+            counts = index.count(found)
             interval = share_interval(counts, sentences)
             figures[name] |= {
                 figure: float(counts.sum() / sentences.sum()) if len(pairs) else None,
