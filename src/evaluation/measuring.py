@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,10 @@ from src.attributes.attribute import to_manifest
 from src.config.evaluation import EvaluationArgs
 from src.evaluation.continuation import Continuation
 from src.evaluation.metrics.cell_metrics import cell_rows
-from src.evaluation.metrics.comparison import compare_all
+from src.evaluation.metrics.comparison import Finished, compare_all
 from src.evaluation.metrics.controllability import controllability
 from src.evaluation.plan.cells import Cell
 from src.evaluation.plan.inputs import Inputs
-
-FinishedCells = Sequence[tuple[Cell, Sequence[Continuation]]]
 
 
 def finish_cells(
@@ -35,7 +33,7 @@ def finish_cells(
     return [(cell, steps.finished(cell)) for cell in inputs.cells], reference
 
 
-def rows_of(args: EvaluationArgs, inputs: Inputs, finished: FinishedCells) -> list[dict[str, Any]]:
+def rows_of(args: EvaluationArgs, inputs: Inputs, finished: Finished) -> list[dict[str, Any]]:
     """The rows of all cells (see `cell_rows`)."""
     rows = []
     for cell, continuations in finished:
@@ -52,7 +50,7 @@ def rows_of(args: EvaluationArgs, inputs: Inputs, finished: FinishedCells) -> li
 def metrics_of(
     args: EvaluationArgs,
     inputs: Inputs,
-    finished: FinishedCells,
+    finished: Finished,
     more: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The content of metrics.json: the rows, and how they were made.

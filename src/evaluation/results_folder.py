@@ -14,7 +14,7 @@ from src.config.evaluation import EvaluationArgs
 from src.evaluation.choosing.chosen_args import CHOSEN_ARGS, args_file
 from src.evaluation.choosing.sweep_picture import SWEEP_PICTURE, draw_sweep
 from src.evaluation.generation.generations_file import GENERATIONS, write_generations
-from src.evaluation.measuring import FinishedCells
+from src.evaluation.metrics.comparison import Finished
 from src.evaluation.metrics.more_data import PICTURE, draw_more_data, lines_of
 from src.evaluation.plan.inputs import Inputs
 from src.evaluation.report.page import write_report
@@ -34,7 +34,7 @@ def write_results(
     folder: Path,
     args: EvaluationArgs,
     inputs: Inputs,
-    finished: FinishedCells,
+    finished: Finished,
     metrics: Mapping[str, Any],
 ) -> None:
     """Write all files but the manifest.
