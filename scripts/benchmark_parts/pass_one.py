@@ -1,6 +1,6 @@
 """Pass 1 without a neural scorer: 2 workers against 1 and against what the machine gives; where time goes.
 
-The args are the demo's (VADER and profanity_check), its corpus ten times over. Each turn is a whole pass 1
+The args are the demo's (VADER and profanity_check), its corpus twenty times over. Each turn is a whole pass 1
 into an empty folder, the start of its workers included; what a real run does before and after (the
 scorers' fingerprints, pass 2) is not.
 
@@ -26,8 +26,8 @@ from scripts.benchmark_parts.part import CORPUS, Options
 from scripts.benchmark_parts.turns import Readings, Side, Turn, interleave
 
 ARGS = "args/args_dataset_demo"
-TIMES = 10
-TASKS = 8
+TIMES = 20
+TASKS = 32
 TWO_RUNS = ("one_run", "another_run")
 MODULE = "scripts.benchmark_parts.pass_one"
 

@@ -15,6 +15,7 @@ class ProfanityCheckScorer(Scorer):
         """There is nothing to choose."""
 
     packages = ("alt-profanity-check", "scikit-learn")
+    slow_imports = ("profanity_check",)  # and with it scikit-learn and the model
 
     def _load(self) -> None:
         import profanity_check

@@ -29,15 +29,17 @@ class Scorer(ABC):
     Creating one is cheap: models are loaded at the first score.
 
     A subclass sets `Options` (every field described), `packages` (whose versions can change a score),
-    `how_fields` (options that say how to compute and not what) and, where the scorer has one,
-    `neutral_score` (what it gives a text in which it finds nothing), and writes `_load`, `_score` and
-    `_weights`. It sets no global thread counts: it may run in one of many workers.
+    `how_fields` (options that say how to compute and not what) and, where the scorer has them,
+    `neutral_score` (what it gives a text in which it finds nothing) and `slow_imports` (modules that
+    `_load` imports: all workers share one import of them), and writes `_load`, `_score` and `_weights`.
+    It sets no global thread counts: it may run in one of many workers.
     """
 
     Options: ClassVar[type[BaseModel]] = Strict
     packages: ClassVar[tuple[str, ...]] = ()
     how_fields: ClassVar[frozenset[str]] = frozenset()
     neutral_score: ClassVar[float | None] = None
+    slow_imports: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, options: Any) -> None:
         """Args: options, an instance of `Options`."""

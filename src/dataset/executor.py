@@ -23,7 +23,9 @@ from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 from tqdm import tqdm
 
+from src.attributes.scorer import cached_scorer
 from src.config.dataset import DatasetArgs
+from src.cpu_memory import keep_freed_memory
 from src.dataset.progress import tell_documents_to
 from src.dataset.tasks import QuietTasks, compute_with_one_thread, say_start, say_tasks_done
 from src.errors import UnavailableError
@@ -49,13 +51,22 @@ def executor_for(args: DatasetArgs, steps: list[PipelineStep], work: Path) -> Qu
         from src.dataset.slurm_executor import QuietSlurmExecutor
 
         return QuietSlurmExecutor(steps, args, work)
-    return QuietLocalExecutor(
+    executor = QuietLocalExecutor(
         pipeline=steps, tasks=wanted.tasks, workers=wanted.workers, logging_dir=str(work)
     )
+    for attribute in args.attributes.values():
+        executor.shared_imports += cached_scorer(attribute.scorer).slow_imports
+    return executor
 
 
 class QuietLocalExecutor(QuietTasks, LocalPipelineExecutor):
-    """One process per worker; every task computes with one thread."""
+    """One process per worker; every task computes with one thread.
+
+    Attributes:
+        shared_imports: modules that all workers need: imported once, before the workers are.
+    """
+
+    shared_imports: tuple[str, ...] = ("src.dataset.pass_one",)
 
     def run(self) -> None:
         """Run the tasks that are not complete yet.
@@ -92,8 +103,8 @@ class QuietLocalExecutor(QuietTasks, LocalPipelineExecutor):
 
     def _run_in_workers(self, ranks: Sequence[int], bar: tqdm) -> None:
         context = multiprocessing.get_context(self.start_method)
-        # Imported once and shared by all workers; where it cannot be found, each imports it itself.
-        context.set_forkserver_preload(["src.dataset.pass_one"])
+        # Where one cannot be found, each worker imports it itself, and says what is wrong.
+        context.set_forkserver_preload(list(self.shared_imports))
         documents = context.Value("Q", 0)
         others = set(multiprocessing.active_children())
         pool = ProcessPoolExecutor(
@@ -130,6 +141,7 @@ class QuietLocalExecutor(QuietTasks, LocalPipelineExecutor):
 
 def _start_worker(documents: Synchronized) -> None:
     """What every worker does first."""
+    keep_freed_memory()  # the server that forks workers is a program of its own
     compute_with_one_thread()
     # An interrupt from the keyboard reaches the whole group; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
