@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,13 +20,13 @@ class Pair:
         part: name of the part that it belongs to.
         work: what is measured.
         against: what it is compared with: a peer, or a limit.
-        ratio: of the two medians, so that larger is better.
+        ratio: of the two figures, so that larger is better.
         floor: what the ratio has to reach; None where it is for information.
-        repetitions: rounds behind the medians.
+        repetitions: rounds behind the figures.
         device: where it ran.
         unit: of the figures.
         better: whether more or less of the unit is better.
-        work_median, against_median: in the unit.
+        work_figure, against_figure: of all rounds, in the unit; their median where nothing else is said.
         work_values, against_values: one a round; a limit has one.
         facts: what else was found out, JSON.
     """
@@ -39,8 +40,8 @@ class Pair:
     device: str
     unit: str
     better: Better
-    work_median: float
-    against_median: float
+    work_figure: float
+    against_figure: float
     work_values: tuple[float, ...]
     against_values: tuple[float, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -63,6 +64,7 @@ def pair_of(
     floor: float | None,
     device: str,
     facts: Mapping[str, Any] | None = None,
+    figure: Callable[[Sequence[float]], float] = statistics.median,
 ) -> Pair:
     """A pair from its readings.
 
@@ -70,10 +72,11 @@ def pair_of(
         part, work, against, unit, better, floor, device, facts: see `Pair`.
         work_readings: of the work.
         against_readings: of the peer, or a limit in the same unit.
+        figure: of the rounds' values: the median where each round is the same work again.
     """
     if not isinstance(against_readings, Readings):
         against_readings = Readings((float(against_readings),))
-    ours, theirs = work_readings.median, against_readings.median
+    ours, theirs = figure(work_readings.values), figure(against_readings.values)
     return Pair(
         part,
         work,
@@ -84,8 +87,8 @@ def pair_of(
         device=device,
         unit=unit,
         better=better,
-        work_median=ours,
-        against_median=theirs,
+        work_figure=ours,
+        against_figure=theirs,
         work_values=work_readings.values,
         against_values=against_readings.values,
         facts=facts or {},
@@ -102,7 +105,7 @@ def table(pairs: Sequence[Pair]) -> str:
         floor = "–" if pair.floor is None else f"{pair.floor:.3g}"
         mark = "MISSED" if pair.is_missed else ("" if pair.floor is None else "reached")
         lines.append(
-            f"| {pair.work} | {pair.against} | {pair.work_median:,.4g} {pair.unit} "
-            f"| {pair.against_median:,.4g} {pair.unit} | {pair.ratio:.3g} | {floor} | {mark} |"
+            f"| {pair.work} | {pair.against} | {pair.work_figure:,.4g} {pair.unit} "
+            f"| {pair.against_figure:,.4g} {pair.unit} | {pair.ratio:.3g} | {floor} | {mark} |"
         )
     return "\n".join(lines)

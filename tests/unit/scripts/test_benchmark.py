@@ -90,7 +90,7 @@ def test_a_ratio_is_of_medians_and_larger_is_better():
     assert pair().ratio == 2.0
     assert pair(better="less").ratio == 0.5
     assert pair((0.4, 0.5, 0.8), 1.0, better="less").ratio == 2.0
-    assert pair((0.4, 0.6)).work_median == 0.5
+    assert pair((0.4, 0.6)).work_figure == 0.5
 
 
 @pytest.mark.parametrize("floor,missed", [(2.0, False), (2.01, True), (None, False)])
@@ -119,7 +119,7 @@ def test_the_file_says_what_ran_where(tmp_path):
     assert content["versions"]["torch"]
     assert content["machine"]["cores"] >= 1
     first, second = content["pairs"]
-    assert set(first) >= PAIR_KEYS | {"unit", "work_median", "against_median", "work_values"}
+    assert set(first) >= PAIR_KEYS | {"unit", "work_figure", "against_figure", "work_values"}
     assert (first["reached"], second["reached"], second["floor"]) == (True, None, None)
     results_file.draw(tmp_path / results_file.FILE, tmp_path / results_file.PICTURE)
     assert (tmp_path / results_file.PICTURE).read_bytes().startswith(b"\x89PNG")
@@ -151,7 +151,7 @@ def test_pairs_of_other_parts_stay_only_where_they_are_still_true(tmp_path, chan
 def test_a_part_that_ran_again_or_failed_leaves_no_old_pair(tmp_path):
     save(tmp_path, [other(), pair()], ["another part", "a part"])
     content = save(tmp_path, [pair((1.0,))], ["a part", "another part"])
-    assert [(one["part"], one["work_median"]) for one in content["pairs"]] == [("a part", 1.0)]
+    assert [(one["part"], one["work_figure"]) for one in content["pairs"]] == [("a part", 1.0)]
 
 
 # ---------------------------------------------------------------------------------- command line
@@ -285,6 +285,8 @@ def test_tagging_compares_speed_and_labels_with_detoxify(tmp_path, monkeypatch):
     folder = corpus(tmp_path / "corpus")
     speed, labels = tagging.measure(options(tmp_path), folder, sentences_per_turn=60, **SMALL_BERT)
     assert (speed.floor, labels.floor, speed.repetitions) == (6.0, 1.0, 2)
+    # Other texts each turn: sentences over seconds of all turns.
+    assert speed.work_figure == pytest.approx(2 / sum(1 / one for one in speed.work_values))
     facts = speed.facts
     assert facts["sentences"] == 120
     assert (
@@ -355,7 +357,7 @@ def test_pass_one_reports_where_the_time_goes(tmp_path, monkeypatch):
     two, both, outside = pass_one.measure(
         options(tmp_path), folder, times=2, overrides=overrides(tmp_path)
     )
-    assert (two.floor, outside.floor, outside.against_median) == (1.8, 1.0, 0.25)
+    assert (two.floor, outside.floor, outside.against_figure) == (1.8, 1.0, 0.25)
     assert two.work_values == both.work_values
     facts = outside.facts
     assert facts["scorers"] > 0 < facts["splitting"]
