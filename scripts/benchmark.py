@@ -4,8 +4,9 @@
     python scripts/benchmark.py --list
 
 Without names, every part runs. Needs the demo's model, corpus, data set and models: `bash
-scripts/quickstart.sh` makes them. Each figure is the median of interleaved repetitions (work, peer, work,
-peer …), each side in a process of its own. Let nothing else run meanwhile.
+scripts/quickstart.sh` makes them. Repetitions are interleaved (work, peer, work, peer …), each side in a
+process of its own. Each figure is their median or, where every turn has other texts (tagging), the rate over
+all. Let nothing else run meanwhile.
 
 Writes results/benchmark/benchmark.json and benchmark.png. Pairs of parts that did not run now are kept
 there only where machine, device, versions and commit are the same; else they are dropped, so that

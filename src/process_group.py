@@ -118,7 +118,8 @@ def _one_voice(error: Exception) -> BaseException:
     if not _is_first_to_speak():
         return SystemExit(EXIT_FAILED)
     if lost:
-        return ProcessError(f"{_name()} lost another process of its group", fix=_GOES_ON)
+        why = str(error).strip().split("\n")[0]
+        return ProcessError(f"{_name()} lost another process of its group ({why})", fix=_GOES_ON)
     if is_main_process() or not isinstance(error, ProjectError):
         return error
     return ProcessError(f"{_name()}: {error}")

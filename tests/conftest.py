@@ -57,4 +57,4 @@ def pytest_terminal_summary(terminalreporter):
                 examples.append(figures)
     if examples:
         n = sum(examples)
-        terminalreporter.write_line(f"fuzz: {n:,} examples of {len(examples)} properties, all held")
+        terminalreporter.write_line(f"fuzz: {n:,} examples of {len(examples)} properties that held")

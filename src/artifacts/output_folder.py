@@ -55,12 +55,22 @@ def check_output(
 
 
 def check_disk_space(folder: Path, needed_bytes: int) -> None:
-    """Raise UnavailableError where less than `needed_bytes` are free on the disk of `folder`."""
+    """Raise UnavailableError where a run of `needed_bytes` does not fit on the disk of `folder`.
+
+    What an unfinished run has written there is part of them.
+    """
     existing = next(p for p in (folder, *folder.resolve().parents) if p.exists())
     free = shutil.disk_usage(existing).free
-    if free < needed_bytes:
+    missing = needed_bytes - _bytes_below(partial_folder(folder))
+    if free < missing:
         raise UnavailableError(
-            f"not enough disk space for {folder}: {needed_bytes / 1e9:.1f} GB needed",
+            f"not enough disk space for {folder}: {missing / 1e9:.1f} GB needed",
             got=f"{free / 1e9:.1f} GB free",
             fix="free some space or set another output folder",
         )
+
+
+def _bytes_below(folder: Path) -> int:
+    """Size of a folder's files, each counted once however many names it has; 0 where there is none."""
+    found = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    return sum({(one.st_dev, one.st_ino): one.st_size for one in found}.values())

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import pickle
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.error import URLError
@@ -227,7 +228,7 @@ def _missing_release(model: str) -> list[str]:
             if answer.headers.get_content_type() != "text/html":
                 return []
             why = "what answers there is a proxy or a page to log in"
-    except OSError as error:  # whatever it was, it is said
+    except (OSError, HTTPException) as error:  # whatever it was, it is said
         why = first_line(error)
     return [
         f"the file of detoxify's model {model} is not here and cannot be downloaded from "

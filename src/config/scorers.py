@@ -42,7 +42,7 @@ def scorer_class(name: str) -> type[Any]:
         raise ValueError(f"scorer {name!r} cannot be imported: {error}") from error
     if not (hasattr(found, "Options") and hasattr(found, "score")):
         raise ValueError(
-            f"scorer {name!r} is not a scorer: a class with `Options` (a pydantic model), "
-            "`score(texts)` and `fingerprint()` is needed (see src/attributes/scorer.py)"
+            f"scorer {name!r} is not a scorer: a subclass of `Scorer` with `Options` (a pydantic model), "
+            "`_load`, `_score` and `_weights` is needed (see src/attributes/scorer.py)"
         )
     return found

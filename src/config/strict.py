@@ -24,6 +24,10 @@ def _local(folder: Path) -> Path:
             f"{str(folder)!r} is a URL, and results are published by renaming a folder, which object stores "
             "cannot do: set a local or mounted folder, and copy the finished run from there"
         )
+    if folder.name in ("", "..") or "\0" in str(folder):
+        raise ValueError(
+            f"{str(folder)!r} cannot be a run's folder: set a path that ends in a new name"
+        )
     return folder
 
 

@@ -16,7 +16,7 @@ from src.evaluation.measuring import finish_cells, metrics_of
 from src.evaluation.plan.cells import samples_of
 from src.evaluation.plan.inputs import Inputs, find_inputs
 from src.evaluation.results_folder import describe_results, write_results
-from src.process_group import entered_run, process_group
+from src.process_group import agreed, entered_run, process_group
 from src.runtime import is_first_of_its_machine, is_main_process
 
 logger = logging.getLogger(__name__)
@@ -44,18 +44,25 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
     if dry_run:
         found = check_output(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite)
         if found == "done":
+            _check_unchanged(args)
             return f"nothing is missing; {args.output} is there already, nothing to do"
         return _plan(args, find_inputs(args, hash_files=False))
-    done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
     with process_group(args.device):
-        inputs = None if done and not overwrite else find_inputs(args, hash_files=True)
+        done = agreed(
+            (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
+        )
+        inputs = None if done and not overwrite else _hashed_inputs(args)
         run = Run(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite)
         with entered_run(run):
             if run.status == "done":
                 _check_unchanged(args)
                 return f"already done: {args.output}\n\n{describe_results(args.output)}"
-            _evaluate(args, inputs or find_inputs(args, hash_files=True), run)
+            _evaluate(args, inputs or _hashed_inputs(args), run)
     return describe_results(args.output) if is_main_process() else ""
+
+
+def _hashed_inputs(args: EvaluationArgs) -> Inputs:
+    return find_inputs(args, hash_files=is_first_of_its_machine())  # one reads all files, for all
 
 
 def _plan(args: EvaluationArgs, inputs: Inputs) -> str:
@@ -115,7 +122,7 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     judges = check_judges(inputs.attributes, inputs.dataset.get("judges", {}))
     args, choices = choose(args, inputs.prompts, run.partial / WORK)
     if choices:
-        inputs = find_inputs(args, hash_files=True)
+        inputs = _hashed_inputs(args)
     finished, reference = finish_cells(args, inputs, run.partial / WORK)
     judged_by = {"scorers": scorers, "judges": judges, "reference": reference}
     metrics = metrics_of(args, inputs, finished, judged_by | choices)

@@ -16,6 +16,18 @@ OVERRIDES = {
 }
 
 
+# What each stage says of it, whatever the hub does, and then what the hub did.
+NOT_HAD = {
+    "dataset": "the data set 'tiny-org/corpus' could not be found on the Hugging Face hub ({})",
+    "training": "'tiny-org/base' is neither a folder nor to be had from the hub: {}",
+    "evaluation": "'tiny-org/base' is neither a folder nor to be had from the hub: {}",
+}
+REFUSED, TIMED_OUT = "[Errno 111] Connection refused", "timed out"
+A_PAGE = "what answers there is no hub, but a proxy or a page to log in"
+NO_JSON = "Expecting value: line 1 column 1 (char 0)"
+SCORER = "attributes.toxicity.scorer={name: huggingface, model: tiny-org/classifier}"
+
+
 @pytest.fixture(scope="module")
 def hub():
     hub = FakeHub({})
@@ -71,16 +83,25 @@ def well_again(hub, cache, stages):
         shutil.rmtree(folder)
 
 
-def all_at_once(stages, expect, *flags):
-    """Run the three commands at the same time: a silent hub costs each the same waiting."""
+def error_of(ended):
+    """The one line that says what went wrong, without its first word."""
+    assert_one_clear_line(ended)
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    return line.removeprefix("error: ")
+
+
+def all_at_once(stages, expect, *flags, reason=None, **reasons):
+    """Run the three commands at the same time: a silent hub costs each the same waiting.
+
+    Where they fail, each has to say what it wanted of the hub, and the reason (or its own of `reasons`).
+    """
     started = {name: one.start(*flags) for name, one in stages.items()}
     ended = {name: one.wait() for name, one in started.items()}
     for name, one in ended.items():
         assert one.code == expect, (name, str(one))
         if expect:
-            assert_one_clear_line(one)
-            assert "Hugging Face hub" in one.stderr or "hub" in one.stderr, (name, str(one))
-            assert "tiny-org/" in one.stderr, (name, str(one))
+            why = NOT_HAD[name].format(reasons.get(name, reason))
+            assert error_of(one).startswith(f"{why}; "), (name, str(one))
     return ended
 
 
@@ -90,10 +111,13 @@ def assert_all_go_on(stages):
         assert one.result() == one.undisturbed()
 
 
-@pytest.mark.parametrize("behaviour", ["silent", "html"])
-def test_a_hub_that_is_wrong(hub, stages, behaviour):
+@pytest.mark.parametrize(
+    "behaviour, reasons",
+    [("silent", {"reason": TIMED_OUT}), ("html", {"reason": A_PAGE, "dataset": NO_JSON})],
+)
+def test_a_hub_that_is_wrong(hub, stages, behaviour, reasons):
     hub.behaviour = behaviour
-    all_at_once(stages, 1)
+    all_at_once(stages, 1, **reasons)
     assert not any(one.run.exists() for one in stages.values())
     hub.behaviour = "well"
     assert_all_go_on(stages)
@@ -101,8 +125,8 @@ def test_a_hub_that_is_wrong(hub, stages, behaviour):
 
 def test_a_hub_that_is_away(hub, stages):
     hub.go_away()
-    all_at_once(stages, 1, "--dry-run")
-    all_at_once(stages, 1)
+    all_at_once(stages, 1, "--dry-run", reason=REFUSED)
+    all_at_once(stages, 1, reason=REFUSED)
     assert not any(any(one.parent.iterdir()) for one in stages.values())
     hub.come_back()
     assert_all_go_on(stages)
@@ -121,3 +145,18 @@ def test_a_model_that_was_loaded_once_needs_no_hub(hub, stages):
     hub.come_back()
     assert "from the cache" in ended.stderr
     assert run.result() == run.undisturbed()
+
+
+@pytest.mark.parametrize("behaviour, reason", [("html", A_PAGE), ("well", "404 Client Error.")])
+def test_a_dry_run_asks_the_hub_for_the_scorers_own_model(
+    hub, hub_commands, stages, behaviour, reason
+):
+    """Not whether it answers: a page to log in does, and so does a hub that has other models."""
+    script, args_file, output = stages["dataset"].call[:3]
+    hub.behaviour, hub.asked = behaviour, []
+    ended = hub_commands.run(script, args_file, output, SCORER, "--dry-run", expect=2)
+    assert error_of(ended).startswith(
+        "scorer huggingface of attribute toxicity: 'tiny-org/classifier' is neither a folder nor to be had "
+        f"from the hub: {reason}"
+    )
+    assert set(hub.asked) == {"HEAD tiny-org/classifier/resolve/main/config.json"}

@@ -51,6 +51,11 @@ def test_an_output_that_is_no_folder_of_its_own(tmp_path, monkeypatch, output):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("output", [".", "..", "/", "a/..", "a\x00b"])
+def test_an_output_that_is_no_folder_of_its_own_is_an_error_in_the_args(output):
+    refuses(DatasetArgs, "args_dataset_demo", f"output={json.dumps(output)}")
+
+
 def test_an_output_whose_name_is_too_long(tmp_path):
     with (
         pytest.raises(ProjectError, match="cannot be written"),

@@ -364,6 +364,14 @@ def test_pass_one_reports_where_the_time_goes(tmp_path, monkeypatch):
     assert outside.work_values[0] == pytest.approx(1 - facts["scorers"] - facts["splitting"])
 
 
+def test_what_two_runs_at_once_do_is_added_up():
+    rates = {"two_workers": 8.0, "one_worker": 5.0, "one_run": 4.0, "another_run": 6.0}
+    read = {name: Readings((rate,)) for name, rate in rates.items()}
+    read["one_worker_watched"] = Readings((0.5,), ({"seconds": 1.0},))
+    two, both, _ = pass_one._pairs(read)
+    assert (two.ratio, both.against_values, both.ratio) == (1.6, (10.0,), 0.8)
+
+
 def test_copies_have_document_ids_of_their_own(tmp_path):
     from scripts.benchmark_parts.corpus import corpus_texts
 
