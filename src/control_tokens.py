@@ -22,8 +22,7 @@ from torch.distributed.tensor import DTensor
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from src.attributes.attribute import Attribute
-from src.attributes.hub_models import first_line
-from src.errors import ArtifactError, UserError
+from src.errors import ArtifactError, UserError, first_line
 from src.language_model import source_options
 from src.runtime import keyed_hash
 

@@ -95,3 +95,8 @@ class ProcessError(ProjectError):
 
 class UnavailableError(ProjectError):
     """Something outside the program is missing: a hub, a model, a file system, disk space."""
+
+
+def first_line(error: BaseException) -> str:
+    """An error's text without its later lines; its type where it has none."""
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -19,8 +19,8 @@ from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
 from src.artifacts.atomic_files import file_sha256, json_sha256
-from src.attributes.hub_models import first_line, local_only, require_safetensors
-from src.errors import UnavailableError, UserError
+from src.attributes.hub_models import local_only, require_safetensors
+from src.errors import UnavailableError, UserError, first_line
 
 logger = logging.getLogger(__name__)
 

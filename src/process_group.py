@@ -17,7 +17,14 @@ from datetime import timedelta
 from typing import TypeVar
 
 from src.artifacts.run_folder import Run
-from src.errors import EXIT_FAILED, ProcessError, ProjectError, UserError
+from src.errors import (
+    EXIT_FAILED,
+    ProcessError,
+    ProjectError,
+    UnavailableError,
+    UserError,
+    first_line,
+)
 from src.runtime import is_main_process, process_rank, world_size
 
 T = TypeVar("T")
@@ -78,7 +85,14 @@ def process_group(device: str) -> Iterator[None]:
     from accelerate import PartialState
 
     cpu = device == "cpu" or not torch.cuda.is_available()
-    group = PartialState(cpu=cpu, timeout=_LONGEST_WAIT)
+    try:
+        group = PartialState(cpu=cpu, timeout=_LONGEST_WAIT)
+    except Exception as error:
+        # Not narrower: what torch and accelerate raise here has no common base. Whatever it was, it is said.
+        raise UnavailableError(
+            f"{_name()} cannot meet the others: {first_line(error)}",
+            fix="start all by torchrun or accelerate launch, or correct MASTER_ADDR and MASTER_PORT",
+        ) from error
     try:
         with _told_to_stop():
             yield
@@ -118,7 +132,7 @@ def _one_voice(error: Exception) -> BaseException:
     if not _is_first_to_speak():
         return SystemExit(EXIT_FAILED)
     if lost:
-        why = str(error).strip().split("\n")[0]
+        why = first_line(error)
         return ProcessError(f"{_name()} lost another process of its group ({why})", fix=_GOES_ON)
     if is_main_process() or not isinstance(error, ProjectError):
         return error

@@ -28,11 +28,10 @@ from pydantic import Field, model_validator
 from src.attributes.classifier_scorer import ClassifierOptions, ClassifierScorer
 from src.attributes.hub_models import (
     HUB_TIMEOUT_SECONDS,
-    first_line,
     local_only,
     missing_on_hub,
 )
-from src.errors import ProjectError, ScorerError, UnavailableError, UserError
+from src.errors import ProjectError, ScorerError, UnavailableError, UserError, first_line
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ import logging
 import os
 from pathlib import Path
 
-from src.errors import UnavailableError, UserError
+from src.errors import UnavailableError, UserError, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -52,13 +52,28 @@ def local_only(name: str, revision: str | None = None) -> bool:
 
 
 def is_cached(name: str, revision: str | None = None) -> bool:
-    """Whether a hub model was downloaded before."""
+    """Whether a hub model was downloaded before, whole or in part."""
+    return _cached_file(name, "config.json", revision) is not None
+
+
+def _weights_are_cached(name: str, revision: str | None) -> bool:
+    if not is_cached(name, revision):
+        return False
+    if _cached_file(name, WEIGHTS, revision):
+        return True
+    index = _cached_file(name, WEIGHTS_INDEX, revision)
+    shards = set(map(str, _json_values(Path(index), "weight_map"))) if index else set()
+    return bool(shards) and all(_cached_file(name, shard, revision) for shard in shards)
+
+
+def _cached_file(name: str, file: str, revision: str | None) -> str | None:
     from huggingface_hub import try_to_load_from_cache
 
     try:
-        return isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str)
+        path = try_to_load_from_cache(name, file, revision=revision)
     except ValueError:  # no valid repository name, so nothing of it can be cached
-        return False
+        return None
+    return path if isinstance(path, str) else None  # or a note that the hub has no such file
 
 
 def missing_on_hub(name: str, revision: str | None = None, *, fix: str = FROM_THE_HUB) -> list[str]:
@@ -69,10 +84,13 @@ def missing_on_hub(name: str, revision: str | None = None, *, fix: str = FROM_TH
         revision: on the hub.
         fix: what to do where the hub does not have it.
     """
-    if is_cached(name, revision):
+    if _weights_are_cached(name, revision):
         return []  # without asking
     try:
-        local_only(name, revision)
+        if local_only(name, revision) and not Path(name).is_dir():
+            return [
+                f"{name!r} was downloaded in part, and the hub cannot be reached for the rest; {fix}"
+            ]
     except UserError as error:
         return [str(error)]
     except UnavailableError as error:
@@ -146,8 +164,3 @@ def _is_safetensors_of_the_folder(name: object) -> bool:
         and name.endswith((".safetensors", ".safetensors.index.json"))
         and name == os.path.basename(name)  # noqa: PTH119  # Path drops a trailing slash
     )
-
-
-def first_line(error: BaseException) -> str:
-    """An error's text without its later lines; its type where it has none."""
-    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -24,8 +24,8 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-from src.attributes.hub_models import first_line, local_only, require_safetensors
-from src.errors import ProjectError, ScorerError, UnavailableError
+from src.attributes.hub_models import local_only, require_safetensors
+from src.errors import ProjectError, ScorerError, UnavailableError, first_line
 from src.runtime import pick_device
 
 NO_LIMIT = 10**6  # transformers writes a number like 1e30 where a tokenizer has no length limit

@@ -31,9 +31,12 @@ def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool 
     Raises:
         ProjectError: see `checks`, `pass_one` and `pass_two`.
     """
+    done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
+    if dry_run and done and not overwrite:
+        check_output(args.output, STAGE, manifest_args(args))
+        return f"nothing is missing; {args.output} is there already, nothing to do"
     if dry_run:
         return _dry_run(args, overwrite)
-    done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
     if overwrite or not done:
         from src.dataset.checks import find_problems
 
@@ -94,7 +97,6 @@ def _dry_run(args: DatasetArgs, overwrite: bool) -> str:
         "fresh": "would write",
         "resumed": "would go on with",
         "replaced": "would replace",
-        "done": "is there already, nothing to do:",
     }[found]
     return (
         f"nothing is missing; would read {args.source.kind} {args.source.path} in {args.executor.tasks} "

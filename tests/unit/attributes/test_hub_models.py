@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import huggingface_hub
@@ -43,10 +44,18 @@ def test_a_page_to_log_in_is_no_hub(asked, monkeypatch):
         local_only("owner/name")
 
 
+def model_folder(tmp_path, *weights):
+    """A folder with a config and empty files of weights."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    for name in weights:
+        (folder / name).touch()
+    return folder
+
+
 def test_a_cached_model_is_not_asked_for(asked, no_hub, tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model/config.json").write_text("{}")
-    no_hub("owner/name", tmp_path / "model")
+    no_hub("owner/name", model_folder(tmp_path, "model.safetensors"))
     assert missing_on_hub("owner/name") == missing_on_hub(str(tmp_path / "model")) == []
     assert asked == []
 
@@ -56,3 +65,19 @@ def test_a_folder_that_is_not_there_is_missing_whatever_the_hub_says(asked, tmp_
     assert "folder does not exist" in line
     assert str(tmp_path) in line
     assert asked == []
+
+
+@pytest.mark.parametrize("here", [(), ("1.safetensors",), ("1.safetensors", "2.safetensors")])
+def test_a_model_downloaded_in_part_is_missing_while_the_hub_is_away(no_hub, tmp_path, here):
+    folder = model_folder(tmp_path, *here)
+    if here:
+        shards = {"first": "1.safetensors", "second": "2.safetensors"}
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    no_hub("owner/name", folder)
+    lines = missing_on_hub("owner/name", fix="do this instead")
+    if len(here) == 2:
+        assert lines == []
+    else:
+        (line,) = lines
+        assert "'owner/name' was downloaded in part" in line
+        assert line.endswith("; do this instead")

@@ -3,6 +3,7 @@
 import filecmp
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from src.errors import (
 from src.runtime import keyed_uniform
 from src.text.splitting import sentences_of
 from src.token_counts import sentence_length
-from tests.builders import pile_documents, sentence, tiny_detoxify
+from tests.builders import pile_documents, pile_jsonl, sentence, tiny_detoxify
 
 FILES = {
     "README.md", "audit.json", "audit.png", "hand_check.csv", "excluded.parquet", "manifest.json",
@@ -699,6 +700,17 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would_do(make_args, tmp_path)
     with pytest.raises(ArtifactError, match="seed: was 0, now 1"):
         create_dataset(make_args(seed=1), dry_run=True)
     assert {p.name for p in tmp_path.iterdir()} == {"run"}
+
+
+def test_a_dry_run_of_what_is_done_does_not_ask_for_its_input(make_args, tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    pile_jsonl(raw, 300)
+    args = make_args(source__path=str(raw))
+    create_dataset(args)
+    shutil.rmtree(raw)
+    assert "nothing to do" in create_dataset(args, dry_run=True)
+    assert "already done" in create_dataset(args)
 
 
 def test_a_dry_run_looks_into_the_first_rows(make_args, documents, tmp_path):

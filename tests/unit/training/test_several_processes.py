@@ -6,6 +6,7 @@ Llamas, and a GPT-2 without dropout: what is dropped differs from process to pro
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -248,3 +249,24 @@ def test_a_refusal_is_said_by_one_process_of_a_machine(tmp_path, monkeypatch, ca
         monkeypatch.setenv("LOCAL_RANK", local_rank)
         assert run_stage(TrainingArgs, None, "", [str(tmp_path / "a.yaml")]) == 2
         assert capfd.readouterr().err.count("error: ") == said
+
+
+def test_processes_that_cannot_meet_say_why_in_one_line(llama, tmp_path):
+    file = as_a_file(training_args(tmp_path / "m", llama[1], llama[0]), tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        group = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+        done = subprocess.run(
+            [sys.executable, "main_train.py", file],
+            cwd=ROOT,
+            env=os.environ | group | {"MASTER_PORT": str(taken.getsockname()[1])},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "error: process 0 of 2 cannot meet the others: " in done.stderr
+    assert "address already in use" in done.stderr
+    assert not (tmp_path / "m.partial").exists()
