@@ -134,3 +134,12 @@ def partial_folder(folder: Path) -> Path:
             allowed="a path that ends in a new name",
         )
     return folder.with_name(folder.name + ".partial")
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a finished run is there and no later one is being written in its place.
+
+    Raises:
+        UserError: see `partial_folder`.
+    """
+    return (folder / MANIFEST).is_file() and not partial_folder(folder).exists()

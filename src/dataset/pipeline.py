@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from src.artifacts.manifest import MANIFEST, Manifest, partial_folder, read_manifest
+from src.artifacts.manifest import Manifest, is_finished, read_manifest
 from src.artifacts.output_folder import check_output
 from src.artifacts.run_folder import Run
 from src.config.dataset import DatasetArgs
@@ -31,7 +31,7 @@ def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool 
     Raises:
         ProjectError: see `checks`, `pass_one` and `pass_two`.
     """
-    done = (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
+    done = is_finished(args.output)
     if dry_run and done and not overwrite:
         check_output(args.output, STAGE, manifest_args(args))
         return f"nothing is missing; {args.output} is there already, nothing to do"

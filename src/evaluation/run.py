@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 
-from src.artifacts.manifest import MANIFEST, partial_folder, read_manifest
+from src.artifacts.manifest import is_finished, read_manifest
 from src.artifacts.output_folder import check_output
 from src.artifacts.run_folder import Run
 from src.config.evaluation import EvaluationArgs
@@ -48,9 +48,7 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
             return f"nothing is missing; {args.output} is there already, nothing to do"
         return _plan(args, find_inputs(args, hash_files=False))
     with process_group(args.device):
-        done = agreed(
-            (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
-        )
+        done = agreed(is_finished(args.output))
         inputs = None if done and not overwrite else _hashed_inputs(args)
         run = Run(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite)
         with entered_run(run):

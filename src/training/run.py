@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from src.artifacts.manifest import MANIFEST, partial_folder, read_manifest
+from src.artifacts.manifest import is_finished, read_manifest
 from src.artifacts.output_folder import check_output
 from src.artifacts.run_folder import Run
 from src.config.training import TrainingArgs
@@ -38,12 +38,12 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
     if dry_run and not is_first_of_its_machine():
         return ""
     if dry_run:
-        if _is_done(args) and not overwrite:
+        if is_finished(args.output) and not overwrite:
             check_output(args.output, STAGE, args.what_is_trained())
             return f"nothing is missing; {args.output} is there already, nothing to do"
         return _preflight(args, overwrite).describe(args)
     with process_group(args.device):
-        done = agreed(_is_done(args))
+        done = agreed(is_finished(args.output))
         plan = _preflight(args, overwrite) if overwrite or not done else None
         run = Run(args.output, STAGE, args.what_is_trained(), overwrite=overwrite)
         with entered_run(run):
@@ -53,10 +53,6 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
 
             make_model(args, plan, run)
     return _summary(args)
-
-
-def _is_done(args: TrainingArgs) -> bool:
-    return (args.output / MANIFEST).is_file() and not partial_folder(args.output).exists()
 
 
 def _preflight(args: TrainingArgs, overwrite: bool) -> Plan:
