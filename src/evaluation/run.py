@@ -16,6 +16,7 @@ from src.evaluation.measuring import finish_cells, metrics_of
 from src.evaluation.plan.cells import samples_of
 from src.evaluation.plan.inputs import Inputs, find_inputs
 from src.evaluation.results_folder import describe_results, write_results
+from src.problems import Problems
 from src.process_group import agreed, entered_run, process_group
 from src.runtime import is_first_of_its_machine, is_main_process
 
@@ -42,11 +43,11 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
     if dry_run and not is_first_of_its_machine():
         return ""
     if dry_run:
-        found = check_output(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite)
-        if found == "done":
+        if is_finished(args.output) and not overwrite:
+            check_output(args.output, STAGE, args.model_dump(mode="json"))
             _check_unchanged(args)
             return f"nothing is missing; {args.output} is there already, nothing to do"
-        return _plan(args, find_inputs(args, hash_files=False))
+        return _plan(args, _dry_inputs(args, overwrite))
     with process_group(args.device):
         done = agreed(is_finished(args.output))
         inputs = None if done and not overwrite else _hashed_inputs(args)
@@ -57,6 +58,14 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
                 return f"already done: {args.output}\n\n{describe_results(args.output)}"
             _evaluate(args, inputs or _hashed_inputs(args), run)
     return describe_results(args.output) if is_main_process() else ""
+
+
+def _dry_inputs(args: EvaluationArgs, overwrite: bool) -> Inputs:
+    """The inputs; what is wrong with them, and an unfinished run of other args, in one error."""
+    problems = Problems()
+    resolved = args.model_dump(mode="json")
+    problems.attempt(check_output, args.output, STAGE, resolved, overwrite=overwrite)
+    return find_inputs(args, hash_files=False, problems=problems)
 
 
 def _hashed_inputs(args: EvaluationArgs) -> Inputs:

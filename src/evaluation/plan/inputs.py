@@ -99,18 +99,21 @@ class Inputs:
     cells: list[Cell]
 
 
-def find_inputs(args: EvaluationArgs, *, hash_files: bool) -> Inputs:
+def find_inputs(
+    args: EvaluationArgs, *, hash_files: bool, problems: Problems | None = None
+) -> Inputs:
     """Find and check all inputs.
 
     Args:
         args: of the run.
         hash_files: also compare the sha256 of every file that will be read with its manifest; without,
             their sizes only.
+        problems: found before, to be said with those of the inputs.
 
     Raises:
         ProjectError: something is missing or does not fit; all problems in one.
     """
-    problems = Problems()
+    problems = problems or Problems()
     dataset = problems.attempt(_read_dataset, args.dataset, hash_files)
     attributes = problems.attempt(from_manifest, dataset["attributes"]) if dataset else None
     models = {}

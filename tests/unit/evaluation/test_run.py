@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.artifacts.atomic_files import files_below
-from src.errors import ArtifactError
+from src.artifacts.run_folder import Run
+from src.errors import ArtifactError, UserError
 from src.evaluation import steps
 from src.evaluation.generation.generations_file import read_generations
 from src.evaluation.run import evaluate
@@ -159,6 +160,17 @@ def test_other_args_are_refused(finished, dry_run):
     project, _ = finished
     with pytest.raises(ArtifactError, match="seed: was 0, now 1"):
         evaluate(project.args("finished", seed=1), dry_run=dry_run, overwrite=False)
+
+
+def test_a_dry_run_names_an_unfinished_run_of_other_args_beside_all_else(own_project):
+    args = own_project.args()
+    with Run(args.output, "evaluation", args.model_dump(mode="json")):
+        pass  # begun, and stopped before any work
+    with pytest.raises(UserError) as refused:
+        evaluate(own_project.args(seed=1, device="tpu"), dry_run=True)
+    assert "2 things are missing" in str(refused.value)
+    assert "seed: was 0, now 1" in str(refused.value)
+    assert "tpu" in str(refused.value)
 
 
 def test_a_dry_run_writes_nothing_and_lists_the_cells(project):
