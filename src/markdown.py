@@ -18,12 +18,16 @@ _ESCAPES = (
     ("|", "\\|"),
     ("`", "\\`"),
     ("*", "\\*"),
+    ("~", "\\~"),
+    ("$", "&#36;"),  # GitHub and the hub set formulas between two of them
     # Links and pictures; a bracket alone is none, and intervals stay readable.
     ("](", "]&#40;"),
     ("][", "]&#91;"),
     # GitHub and the hub make links of bare addresses.
     ("://", "&#58;//"),
 )
+# Emphasis; within a word an underscore is none, and the names of runs stay readable.
+_OUTER_UNDERSCORES = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
 _WWW = re.compile(r"www\.", re.IGNORECASE)
 # Controls end lines or hide; those of the writing direction show a text as another one.
 _UNSEEN = re.compile(
@@ -38,6 +42,7 @@ def cell(value: Any) -> str:
     text = _one_line(value)
     for special, instead in _ESCAPES:
         text = text.replace(special, instead)
+    text = _OUTER_UNDERSCORES.sub(lambda found: r"\_" * len(found[0]), text)
     return _WWW.sub(lambda found: f"{found[0][:3]}&#46;", text)
 
 

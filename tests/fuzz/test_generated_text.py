@@ -9,7 +9,7 @@ import re
 import shutil
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -79,7 +79,8 @@ def test_every_file_of_the_results_holds_any_text(folder, texts, prompts):
     list(csv.reader(io.StringIO(to_csv(metrics))))
 
 
-MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
+MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+EMPHASIS = {"em_open", "strong_open", "s_open"}
 
 
 def kinds(text: str) -> set[str]:
@@ -92,6 +93,7 @@ def kinds(text: str) -> set[str]:
 
 @examples(300)
 @given(st.lists(st.lists(TEXTS, min_size=2, max_size=2), min_size=1, max_size=4))
+@example([["_a_", "__a__"], ["~~a~~", "a _b_c_ d"]])
 def test_values_stay_text_in_a_markdown_table(rows):
     made = table(("a", "b"), rows)
     assert len(made.splitlines()) == 2 + len(rows)
@@ -103,7 +105,7 @@ def test_values_stay_text_in_a_markdown_table(rows):
         "html_inline",
         "html_block",
         "code_inline",
-        "em_open",
+        *EMPHASIS,
     }
     coded = table(("a", "b"), [[code(value) for value in row] for row in rows], raw=(0, 1))
     assert [t.type for t in MARKDOWN.parse(coded)].count("td_open") == 2 * len(rows)

@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from src.config.dataset import DatasetArgs, FilesSource
 from src.dataset.pipeline import create_dataset
+from src.dataset.raw_lines import BYTE_ORDER_MARK
 from src.dataset.readers import ReadDocuments
 from src.dataset.records import BAD_DOCUMENT_REASONS, is_left_out
 from src.dataset.tally import Tally
@@ -74,11 +75,13 @@ def read(folder: Path, name: str, **keys: Any) -> tuple[list, Tally]:
 
 @examples(300)
 @given(lines=st.lists(LINES, max_size=8), keys=st.sampled_from(SOURCES))
+@example(lines=[BYTE_ORDER_MARK], keys=SOURCES[0])
 def test_any_lines(folder, lines, keys):
     data = b"\n".join(lines)
     (folder / "a.jsonl").write_bytes(data)
     documents, _ = read(folder, "a.jsonl", **keys)
-    assert len(documents) == sum(bool(line.strip()) for line in data.split(b"\n"))
+    lines = data.removeprefix(BYTE_ORDER_MARK).split(b"\n")
+    assert len(documents) == sum(bool(line.strip()) for line in lines)
 
 
 def damaged(data: st.DataObject, whole: bytes) -> bytes:
