@@ -18,6 +18,14 @@ from src.runtime import keyed_hash
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+MANIFEST_FACTS = {
+    "attributes": {},
+    "cleaning": "gentle",
+    "context_length": 64,
+    "tokenizer": {"fingerprint": "0" * 64},
+    "scorers": {},
+}
+"""What the manifest of a data set has at least, for runs that hold no sentences."""
 END_OF_TEXT = "<|endoftext|>"
 ORIGINAL_CLASSES = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack")
 # The names in the real `original` checkpoint, which Detoxify renames to those above.

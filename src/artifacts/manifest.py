@@ -8,10 +8,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from src.artifacts.atomic_files import file_sha256, json_sha256
+from src.artifacts.manifest_schema import SCHEMA_VERSIONS, broken_promises
 from src.errors import ArtifactError, UserError
 
-SCHEMA_VERSIONS = {"dataset": 1, "training": 1, "evaluation": 2}
-"""Raise a stage's when what it writes changes so that this code cannot read an older folder any more."""
 MANIFEST = "manifest.json"
 STAGE_COMMANDS = {"dataset": "dataset_create", "training": "train", "evaluation": "evaluate"}
 
@@ -59,13 +58,15 @@ def read_manifest(folder: Path, stage: str, *, verify: bool = True) -> Manifest:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = (content["schema_version"], content["stage"])
-        if not all({"bytes", "sha256"} <= one.keys() for one in content["files"].values()):
-            raise LookupError("a file without its size and hash")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ArtifactError(
             f"{path} cannot be read ({error})", fix=f"make it again with {command}"
         ) from error
     check_schema(folder, stage, *found)
+    if broken := broken_promises(stage, content):
+        raise ArtifactError(
+            f"{path} cannot be read ({'; '.join(broken)})", fix=f"make it again with {command}"
+        )
     manifest = Manifest(folder, content)
     if verify:
         check_files(manifest)

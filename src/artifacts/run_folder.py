@@ -18,11 +18,11 @@ from typing import Any, Literal
 from src.artifacts.atomic_files import file_sha256, files_below, temporary, write_json_atomically
 from src.artifacts.manifest import (
     MANIFEST,
-    SCHEMA_VERSIONS,
     check_schema,
     partial_folder,
     read_manifest,
 )
+from src.artifacts.manifest_schema import SCHEMA_VERSIONS
 from src.artifacts.provenance import git_commit, package_versions
 from src.errors import ArtifactError, UnavailableError
 

@@ -206,7 +206,8 @@ def from_manifest(recorded: Mapping[str, Any]) -> dict[str, Attribute]:
     args, quantiles = {}, {}
     try:
         for name, one in recorded.items():
-            quantiles[name] = one.get("quantiles")
+            shares = one.get("quantiles")
+            quantiles[name] = None if shares is None else tuple(shares)
             args[name] = AttributeArgs.model_validate({**one, "quantiles": None})
         attributes = attributes_from_args(check_attributes(args))
     except (ValidationError, ValueError, TypeError, AttributeError) as error:
@@ -214,9 +215,7 @@ def from_manifest(recorded: Mapping[str, Any]) -> dict[str, Attribute]:
             f"the manifest's attributes cannot be read: {error}", fix="create the data set again"
         ) from error
     return {
-        name: replace(
-            attribute, quantiles=None if quantiles[name] is None else tuple(quantiles[name])
-        )
+        name: replace(attribute, quantiles=quantiles[name])
         for name, attribute in attributes.items()
     }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from src.artifacts.atomic_files import write_text_atomically
 from src.artifacts.run_folder import Run
+from tests.builders import MANIFEST_FACTS
 
 
 def publish(folder: Path, text: str, overwrite: bool) -> str:
@@ -15,7 +16,7 @@ def publish(folder: Path, text: str, overwrite: bool) -> str:
         (run.partial / "sub").mkdir(exist_ok=True)
         write_text_atomically(run.partial / "sub" / "rows.txt", text)
         write_text_atomically(run.partial / "stats.txt", text[::-1])
-        run.publish(rows=1)
+        run.publish(rows=1, **MANIFEST_FACTS)
     return "published"
 
 

@@ -13,6 +13,7 @@ from src.config.dataset import DatasetArgs
 from src.config.evaluation import EvaluationArgs
 from src.config.loading import load_args
 from src.errors import ArgsError, ArtifactError, ProjectError, UserError
+from tests.builders import MANIFEST_FACTS
 
 ARGS = Path(__file__).resolve().parents[2] / "args"
 HOSTILE = [
@@ -70,7 +71,13 @@ def test_a_manifest_cannot_point_outside(tmp_path, name):
     (folder / "a").mkdir(parents=True)
     (tmp_path / "secret").write_text("x")
     files = {name: {"bytes": 1, "sha256": "0" * 64}}
-    content = {"schema_version": 1, "stage": "dataset", "files": files}
+    content = {
+        "schema_version": 1,
+        "stage": "dataset",
+        "args": {},
+        "files": files,
+        **MANIFEST_FACTS,
+    }
     (folder / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(ArtifactError, match="outside of the folder"):
         read_manifest(folder, "dataset")
@@ -82,6 +89,7 @@ def test_a_manifest_cannot_point_outside(tmp_path, name):
 @pytest.mark.parametrize("content", ["", "[]", "null", "{}", '{"schema_version": 1}', "[" * 5000, '"x"',
     '{"schema_version": 1, "stage": "dataset", "files": []}',
     '{"schema_version": 1, "stage": "dataset", "files": {"a": 1}}',
+    '{"schema_version": 1, "stage": "dataset", "args": {}, "files": {}, "attributes": {}}',
 ])  # fmt: skip
 def test_a_broken_manifest_is_one_clear_line(tmp_path, content):
     (tmp_path / "manifest.json").write_text(content)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.artifacts.atomic_files import json_sha256
-from src.artifacts.manifest import SCHEMA_VERSIONS
+from src.artifacts.manifest_schema import SCHEMA_VERSIONS
 from src.config.evaluation import Condition, DecodingArgs, EvaluationArgs
 
 NO_CONDITION = "no condition"

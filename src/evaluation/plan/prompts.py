@@ -46,7 +46,7 @@ def load_prompts(
     Raises:
         UserError: a file of prompts cannot be read.
         DataError: there are fewer than asked for.
-        ArtifactError: the data set has no validation sentences.
+        ArtifactError: the data set has no validation sentences, or labels that its manifest does not have.
     """
     if isinstance(source, ValidationPrompts):
         return _validation_prompts(source.count, dataset, attributes, seed)
@@ -63,7 +63,13 @@ def _validation_prompts(
     combinations = list(itertools.product(*(one.labels for one in attributes.values())))
     groups: dict[tuple[str, ...], list[Prompt]] = {labels: [] for labels in combinations}
     for row in _validation_rows(dataset):
-        labels = tuple(row["labels"][name] for name in attributes)
+        labels = tuple(row["labels"].get(name) for name in attributes)
+        if labels not in groups:
+            raise ArtifactError(
+                f"{dataset} has a validation sentence with labels that its manifest does not have",
+                got=f"{row['id']}: {row['labels']}",
+                fix="create the data set again",
+            )
         groups[labels].append(Prompt(row["id"], row["text"]))
     share, rest = divmod(count, len(combinations))
     chosen, short = [], []

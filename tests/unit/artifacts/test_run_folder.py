@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from src.artifacts import manifest as manifests
-from src.artifacts import run_folder
+from src.artifacts import manifest_schema, run_folder
 from src.artifacts.atomic_files import file_sha256
 from src.artifacts.manifest import read_manifest
 from src.artifacts.run_folder import Run, differences
 from src.errors import ArtifactError, UnavailableError
+from tests.builders import MANIFEST_FACTS
 
 ARGS = {"seed": 1, "nested": {"a": [1, 2]}}
 
@@ -22,7 +22,7 @@ def finish(folder, args=ARGS, text="hello", **flags):
         if run.status != "done":
             (run.partial / "sub").mkdir(exist_ok=True)
             (run.partial / "sub" / "rows.txt").write_text(text)
-            run.publish(rows=3)
+            run.publish(rows=3, **MANIFEST_FACTS)
     return run
 
 
@@ -85,11 +85,12 @@ def test_a_run_killed_while_publishing_is_published_by_the_same_command(tmp_path
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from src.artifacts.run_folder import Run\n"
+        "from tests.builders import MANIFEST_FACTS\n"
         f"Run.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "with Run(Path(sys.argv[1]), 'dataset', {'seed': 1, 'nested': {'a': [1, 2]}}) as run:\n"
         "    (run.partial / 'sub').mkdir()\n"
         "    (run.partial / 'sub' / 'rows.txt').write_text('hello')\n"
-        "    run.publish(rows=3)\n"
+        "    run.publish(rows=3, **MANIFEST_FACTS)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "run")], cwd=Path.cwd())
     assert killed.returncode == -signal.SIGKILL
@@ -125,7 +126,7 @@ def test_a_run_that_is_published_while_another_one_enters_is_found_done(
 
     def publish_first(*arguments):
         monkeypatch.undo()
-        first.publish(rows=1)
+        first.publish(rows=1, **MANIFEST_FACTS)
         first.__exit__()
         return real(*arguments)
 
@@ -164,11 +165,11 @@ def test_another_stage_or_no_run_is_refused_with_the_command_that_makes_it(tmp_p
 
 
 def test_a_folder_of_an_older_version_is_refused_with_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setitem(manifests.SCHEMA_VERSIONS, "dataset", 0)
+    monkeypatch.setitem(manifest_schema.SCHEMA_VERSIONS, "dataset", 0)
     finish(tmp_path / "run")
     with Run(tmp_path / "half", "dataset", ARGS) as half:
         monkeypatch.setattr(Run, "_give_final_name", lambda self: None)
-        half.publish()
+        half.publish(**MANIFEST_FACTS)
     monkeypatch.undo()
     wanted = (
         r"made by another version .*schema 0.*allowed: schema 1; .*main_dataset_create.*--overwrite"

@@ -56,6 +56,7 @@ def publish_dataset(folder: Path, attributes: dict[str, Attribute], fingerprint:
         run.publish(
             attributes=to_manifest(attributes),
             cleaning="gentle",
+            context_length=64,
             tokenizer={"fingerprint": fingerprint},
             scorers={
                 name: cached_scorer(one.scorer).fingerprint() for name, one in attributes.items()

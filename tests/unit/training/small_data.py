@@ -84,6 +84,7 @@ def small_data_set(folder: Path, base: Path, *, train: int = 120, validation: in
             cleaning="gentle",
             context_length=64,
             seed=0,
+            scorers={},
             tokenizer={
                 "name": str(base),
                 "base": str(base),

@@ -11,7 +11,10 @@ from src.evaluation.playground.runs import (
     untrained,
     veiled_at_first,
 )
+from tests.builders import MANIFEST_FACTS
 from tests.unit.evaluation.conftest import make_attributes
+
+ORIGIN = {"base_model": {"name": "base"}, "made_from": {}}
 
 
 def publish(folder, *, condition_on=("toxicity",), stage="training", checkpoints=(), **labels):
@@ -20,9 +23,8 @@ def publish(folder, *, condition_on=("toxicity",), stage="training", checkpoints
         for name in ("final", *(f"checkpoints/{one}" for one in checkpoints)):
             (run.partial / name).mkdir(parents=True)
             (run.partial / name / "config.json").write_text("{}")
-        run.publish(
-            attributes=to_manifest(make_attributes(**labels)), condition_on=list(condition_on)
-        )
+        facts = MANIFEST_FACTS | {"attributes": to_manifest(make_attributes(**labels))}
+        run.publish(condition_on=list(condition_on), **facts, **ORIGIN)
     return folder
 
 
@@ -109,8 +111,6 @@ def test_offence_is_veiled_at_first_and_everything_where_nothing_says_what_offen
     with Run(tmp_path / "c", "training", {}) as run:
         (run.partial / "final").mkdir()
         attributes = make_attributes(mood=mood)
-        run.publish(
-            attributes=to_manifest({n: attributes[n] for n in ("sentiment", "mood")}),
-            condition_on=[],
-        )
+        two = to_manifest({n: attributes[n] for n in ("sentiment", "mood")})
+        run.publish(condition_on=[], **MANIFEST_FACTS | {"attributes": two}, **ORIGIN)
     assert veiled_at_first(named_runs([tmp_path / "c"])) == ["sentiment", "mood"]
