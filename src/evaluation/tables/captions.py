@@ -21,6 +21,9 @@ COMPARED_WITH = {
 }
 """Role of a comparison → what a cell is compared with."""
 
+SAME_LABELS = "both measured against what the marked one was asked for"
+"""Of two cells that are compared: a figure asked for `toxic` is not set beside a share of `nontoxic`."""
+
 HEADINGS = {
     "perplexity": ("perplexity", 1),
     "perplexity_ratio": ("× first", 2),

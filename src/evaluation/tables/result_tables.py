@@ -139,7 +139,10 @@ def _legend(shown: Sequence[Mapping[str, Any]]) -> str:
             parts.append(f"{mark}: differs from {other}")
     if not parts:
         return ""
-    return f" {'; '.join(parts)} (paired by prompt, p < {captions.SIGNIFICANT} after Holm over the table)."
+    return (
+        f" {'; '.join(parts)} ({captions.SAME_LABELS}, paired by prompt, "
+        f"p < {captions.SIGNIFICANT} after Holm over the table)."
+    )
 
 
 def _reach(shown: Sequence[Mapping[str, Any]]) -> str:

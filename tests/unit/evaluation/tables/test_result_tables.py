@@ -219,6 +219,7 @@ def test_marks_stand_where_a_figure_differs_after_holm():
 def test_the_legend_tells_of_the_marks_that_a_table_can_have():
     toxicity, sentiment, joint, text, _ = build_tables(compared())
     assert "*: differs from M-B with no condition; †: differs from the same model" in joint.caption
+    assert "both measured against what the marked one was asked for" in joint.caption
     assert joint.note == (
         "One comparison by itself finds a difference of 8 to 10 points in 80 % of cases."
     )
