@@ -21,7 +21,7 @@ from src.control_tokens import (
     text_ids,
 )
 from src.errors import DataError
-from src.language_model import Precision, autocast
+from src.language_model import Precision, autocast, context_length
 from src.runtime import progress
 from src.target_nll import batch_of, shift, target_nll
 
@@ -77,7 +77,7 @@ def sequence_nll(
 
 
 def _check_lengths(model: PreTrainedModel, sequences: Sequence[Sequence[int]]) -> None:
-    context = getattr(model.config, "max_position_embeddings", None)
+    context = context_length(model.config)
     longest = max(map(len, sequences), default=0) - 1  # the last token is only predicted
     if context is not None and longest > context:
         raise DataError(

@@ -161,15 +161,7 @@ class Steps:
         if not self._missing(JUDGED, pieces):
             return
         reference = Reference(name, revision, self._device)
-        placement = self._args.placement
-        self._apply(
-            pieces,
-            SCORED,
-            JUDGED,
-            lambda cell, scored: reference.judge(
-                scored, asked=bool(cell.condition), placement=placement
-            ),
-        )
+        self._apply(pieces, SCORED, JUDGED, lambda _, scored: reference.judge(scored))
 
     def _check_reference(self, name: str, digest: str) -> None:
         """Raises ArtifactError where the base model is no longer what the models were made from."""

@@ -23,6 +23,7 @@ from src.control_tokens import (
     start_id,
     train_rows_apart,
 )
+from src.decoding import find_batching
 from src.language_model import (
     attention_for,
     fuse_activations,
@@ -54,6 +55,7 @@ def prepare_model(
         model = _from_scratch(args.model.name, args.model.revision, device)
     else:
         model = load_language_model(args.model.name, args.model.revision, device=device)
+    find_batching(model, args.model.name)  # what could not write afterwards is not trained
     initialise_rows(
         model,
         tokenizer,

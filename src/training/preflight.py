@@ -17,7 +17,13 @@ from src.attributes.attribute import Attribute, check_attribute, from_manifest
 from src.config.training import TrainingArgs
 from src.control_tokens import check_tokenizer, load_tokenizer
 from src.errors import ArtifactError, UserError
-from src.language_model import Precision, model_config, parameter_count, pick_precision
+from src.language_model import (
+    Precision,
+    context_length,
+    model_config,
+    parameter_count,
+    pick_precision,
+)
 from src.problems import Problems
 from src.process_group import check_launcher
 from src.runtime import is_first_of_its_machine, pick_device, world_size
@@ -133,7 +139,7 @@ def _tokenizer(
 
 
 def _check_context(config: PretrainedConfig, dataset: Manifest, args: TrainingArgs) -> None:
-    context = getattr(config, "max_position_embeddings", None)
+    context = context_length(config)
     longest = dataset["context_length"]
     if context is not None and context < longest:
         raise ArtifactError(

@@ -20,6 +20,7 @@ ORDER = [
     "text",
     "attributes",
     "language_model",
+    "decoding",
     "markdown",
     "picture",
     "spreadsheet",

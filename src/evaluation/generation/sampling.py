@@ -1,19 +1,17 @@
 """Drawing tokens with random numbers that belong to a prompt and a sample, not to a batch.
 
-The last of `generate`'s logits processors draws the token itself, by inverse CDF, from one uniform number
-per prompt, sample and step, and leaves only that token possible. So a continuation depends on its prompt,
-its sample number and the seed alone: not on order, on the batch it is in (but for rounding) or on how work
-is spread. Every cell uses the same numbers for the same prompt and sample (common random numbers), so that
-two cells differ by what the models do and less by luck; each cell taken alone is an ordinary sample.
+A token is drawn by inverse CDF from one uniform number per prompt, sample and step. So a continuation depends
+on its prompt, its sample number and the seed alone: not on order, on the batch it is in (but for rounding) or
+on how work is spread. Every cell uses the same numbers for the same prompt and sample; each cell taken alone
+is an ordinary sample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from transformers import LogitsProcessor
 
 from src.config.evaluation import DecodingArgs
 from src.runtime import keyed_hash
@@ -165,44 +163,33 @@ def _inverse_cdf(ids: torch.Tensor, weights: torch.Tensor, uniform: torch.Tensor
     return ids.gather(-1, place).squeeze(-1)
 
 
-class DrawToken(LogitsProcessor):
-    """The last logits processor: combine the rows of a group, draw a token, force it on all of them.
+def draw_for_groups(
+    scores: torch.Tensor,
+    uniform: torch.Tensor,
+    decoding: DecodingArgs,
+    weights: Sequence[float],
+) -> torch.Tensor:
+    """Draw one token per group of rows.
 
-    Rows come in blocks, one per variant of the condition: row v · groups + g is variant v of group g.
-    Plain sampling has one variant; contrast decoding (design section 9) has the condition itself and,
-    after it, the condition with one attribute flipped for each weighted attribute.
+    Plain sampling has one variant of the condition; contrast decoding (docs/DECISIONS.md) has the condition
+    itself and, after it, the condition with one attribute flipped for each weight.
+
+    Args:
+        scores: [variants · groups, vocabulary] logits, -inf where banned; row v · groups + g is variant v of
+            group g.
+        uniform: [groups], in [0, 1).
+        decoding: how tokens are drawn.
+        weights: of the flipped variants.
+
+    Returns:
+        Token ids of shape [groups].
     """
-
-    def __init__(
-        self,
-        uniform: torch.Tensor,
-        prompt_length: int,
-        decoding: DecodingArgs,
-        weights: Mapping[str, float],
-    ) -> None:
-        """Args:
-        uniform: [groups, steps] random numbers.
-        prompt_length: padded length of the prompts, in tokens.
-        decoding: temperature, top_k, top_p.
-        weights: attribute → weight, in the order of the flipped variants; {} for plain sampling.
-        """
-        self._uniform = uniform
-        self._prompt_length = prompt_length
-        self._decoding = decoding
-        self._weights = list(weights.values())
-
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        """Scores with 0 at the drawn token and -inf elsewhere, [variants · groups, vocabulary]."""
-        # On a GPU `generate` may take a step more than it uses, after the last one.
-        step = min(input_ids.shape[1] - self._prompt_length, self._uniform.shape[1] - 1)
-        variants = scores.unflatten(0, (1 + len(self._weights), -1))
-        combined = contrast(variants, self._weights)
-        if self._weights and self._decoding.contrast_top_p < 1.0:
-            plausible = candidates(variants[0], self._decoding.contrast_top_p)
-            combined = combined.masked_fill(~plausible, -torch.inf)
-        tokens = draw_tokens(combined, self._uniform[:, step], self._decoding)
-        forced = torch.full_like(scores, -torch.inf)
-        return forced.scatter_(1, tokens.repeat(len(variants)).unsqueeze(1), 0.0)
+    variants = scores.unflatten(0, (1 + len(weights), -1))
+    combined = contrast(variants, weights)
+    if weights and decoding.contrast_top_p < 1.0:
+        plausible = candidates(variants[0], decoding.contrast_top_p)
+        combined = combined.masked_fill(~plausible, -torch.inf)
+    return draw_tokens(combined, uniform, decoding)
 
 
 def contrast(variants: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:

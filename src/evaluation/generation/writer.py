@@ -4,42 +4,45 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from transformers import (
-    DynamicCache,
-    GenerationConfig,
     LogitsProcessorList,
+    MinNewTokensLengthLogitsProcessor,
+    NoRepeatNGramLogitsProcessor,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    StoppingCriteria,
-    StoppingCriteriaList,
+    SuppressTokensLogitsProcessor,
 )
 
 from src.attributes.attribute import Attributes
 from src.config.evaluation import Condition, DecodingArgs
 from src.control_tokens import (
     Placement,
-    ban,
     check_tokenizer,
     control_ids,
+    decode_continuation,
     encode_prompt,
     load_tokenizer,
 )
+from src.decoding import GrowingBatch, find_batching
 from src.errors import UserError
 from src.evaluation.continuation import Continuation
-from src.evaluation.generation.sampling import DrawToken, uniforms
+from src.evaluation.generation.sampling import draw_for_groups, uniforms
 from src.evaluation.plan.cells import active_weights
 from src.evaluation.plan.prompts import Prompt
-from src.language_model import load_language_model, pick_precision
+from src.language_model import context_length, load_language_model, pick_precision
 from src.runtime import progress
 
 logger = logging.getLogger(__name__)
+
+FINISHED_SHARE = 0.25
+"""Share of a batch's rows that are finished before the rest goes on without them: kept to the end of the last
+one, they would be half of all the work where lengths differ much."""
 
 
 @dataclass(frozen=True)
@@ -102,20 +105,11 @@ class Writer:
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(str(folder), attributes)
         check_tokenizer(self.tokenizer, fingerprint, made_by="the data set")
         model = load_language_model(str(folder), device=device)
+        self.batching = find_batching(model, str(folder))
+        # A checkpoint's own settings of sampling play no part; what it bans stays banned.
+        banned = model.generation_config.suppress_tokens or []
+        self._banned = [*banned, *control_ids(self.tokenizer, attributes)]
         self.model: PreTrainedModel = model.to(writing_dtype(device))
-        # Nothing but what is said here decides: a checkpoint's own sampling settings would step in
-        # where ours are unset. What it bans stays banned.
-        banned = (model.generation_config.suppress_tokens or []) + control_ids(
-            self.tokenizer, attributes
-        )
-        self.model.generation_config = GenerationConfig(
-            eos_token_id=self.tokenizer.eos_token_id,
-            # Any token that is never written will do for padding; end-of-text would be taken for a
-            # token of the prompt by no_repeat_ngram_size.
-            pad_token_id=banned[-1],
-            do_sample=False,
-        )
-        ban(self.model.generation_config, banned)
 
     def write(
         self, task: Task, condition: Condition, decoding: DecodingArgs, title: str
@@ -161,6 +155,7 @@ class Writer:
         variants, weights = self._variants(condition, decoding)
         encoded = [self._encode(todo, variant, task.placement) for variant in variants]
         self._check_room(todo, encoded[0], decoding.max_length)
+        after = bool(condition) and task.placement == "after_prompt"
         # Prompts of like length together: less padding.
         by_length = sorted(range(len(todo)), key=lambda i: len(encoded[0][i]))
         with progress(what=title, total=len(wanted) * task.batch_size, unit="text") as bar:
@@ -170,12 +165,12 @@ class Writer:
                 keys = [(todo[i].prompt_id, todo[i].sample) for i in batch]
                 numbers = uniforms(task.seed, task.source, keys, decoding.max_length)
                 with torch.inference_mode():
-                    written = self._generate(rows, numbers, decoding, weights)
+                    written = self._generate(rows, numbers, decoding, list(weights.values()))
                 bar.update(len(batch))
                 yield (
                     number,
                     [
-                        replace(todo[i], text=self._decode(ids), n_tokens=len(ids))
+                        replace(todo[i], text=self._decode(todo[i], ids, after), n_tokens=len(ids))
                         for i, ids in zip(batch, written, strict=True)
                     ],
                 )
@@ -200,15 +195,13 @@ class Writer:
             for one in todo
         ]
 
-    def _decode(self, ids: list[int]) -> str:
-        return self.tokenizer.decode(
-            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+    def _decode(self, one: Continuation, ids: list[int], after_tokens: bool) -> str:
+        return decode_continuation(self.tokenizer, one.prompt, ids, after_tokens=after_tokens)
 
     def _check_room(
         self, todo: Sequence[Continuation], encoded: Sequence[list[int]], max_length: int
     ) -> None:
-        room = getattr(self.model.config, "max_position_embeddings", None)
+        room = context_length(self.model.config)
         longest = max(range(len(encoded)), key=lambda i: len(encoded[i]))
         if room is not None and len(encoded[longest]) + max_length > room:
             raise UserError(
@@ -223,7 +216,7 @@ class Writer:
         rows: Sequence[list[int]],
         numbers: np.ndarray,
         decoding: DecodingArgs,
-        weights: Mapping[str, float],
+        weights: Sequence[float],
     ) -> list[list[int]]:
         """New token ids of every group of rows, cut at end-of-text.
 
@@ -233,95 +226,80 @@ class Writer:
             decoding: how tokens are drawn.
             weights: of the flipped variants.
         """
-        end, width = self.tokenizer.eos_token_id, max(map(len, rows))
-        ids, mask = self._pad_left(rows, width)
-        uniform = torch.as_tensor(
-            numbers, dtype=torch.float32 if self.device.type == "mps" else torch.float64
-        ).to(self.device)
+        dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        uniform = torch.as_tensor(numbers, dtype=dtype).to(self.device)
         written: list[list[int]] = [[] for _ in numbers]
-        left, cache = torch.arange(len(numbers), device=self.device), None
-        while len(left):
-            draw = DrawToken(uniform[left], width, decoding, weights)
-            ids, cache = self._round(ids, mask, cache, draw, decoding, width)
-            new = ids[: len(left), width:]
-            for group, tokens in zip(left.tolist(), new.tolist(), strict=True):
-                written[group] = tokens[: tokens.index(end)] if end in tokens else tokens
-            going_on = ~(new == end).any(-1) & (new.shape[1] < decoding.max_length)
-            left = left[going_on]
-            kept = going_on.repeat(1 + len(weights)).nonzero().squeeze(-1)
-            ids = ids[kept]
-            mask = torch.nn.functional.pad(mask[kept], (0, ids.shape[1] - mask.shape[1]), value=1)
-            if cache is not None:
-                cache.batch_select_indices(kept)
+        for groups in self._together(rows[: len(numbers)]):
+            chosen = [rows[v * len(numbers) + g] for v in range(1 + len(weights)) for g in groups]
+            found = self._grow(chosen, uniform[groups], decoding, weights)
+            for group, ids in zip(groups, found, strict=True):
+                written[group] = ids
         return written
 
-    def _round(
+    def _together(self, prompts: Sequence[list[int]]) -> list[list[int]]:
+        """Which prompts the model can go on from at the same time."""
+        if self.batching.padded:
+            return [list(range(len(prompts)))]
+        by_length: dict[int, list[int]] = {}
+        for i, prompt in enumerate(prompts):
+            by_length.setdefault(len(prompt), []).append(i)
+        return list(by_length.values())
+
+    def _grow(
         self,
-        ids: torch.Tensor,
-        mask: torch.Tensor,
-        cache: DynamicCache | None,
-        draw: DrawToken,
+        rows: Sequence[list[int]],
+        uniform: torch.Tensor,
         decoding: DecodingArgs,
-        width: int,
-    ) -> tuple[torch.Tensor, DynamicCache | None]:
-        """Write on until many rows are finished.
+        weights: Sequence[float],
+    ) -> list[list[int]]:
+        """As `_generate`, for rows that go together.
 
-        Args:
-            ids: [rows, width and what is written] tokens so far.
-            mask: [rows, the same] attention mask.
-            cache: keys and values of all tokens but the last; None computes them anew.
-            draw: the last logits processor.
-            decoding: lengths, and which n-grams may not repeat.
-            width: padded length of the prompts.
-
-        Returns:
-            (ids with the new tokens, the cache; None where the model keeps another kind of state).
+        One token is drawn per group and appended to all its rows. Finished groups leave, some at a time.
         """
-        so_far = ids.shape[1] - width
-        output = self.model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            past_key_values=cache,
-            logits_processor=LogitsProcessorList([draw]),
-            stopping_criteria=StoppingCriteriaList(
-                [ManyFinished(width, self.tokenizer.eos_token_id)]
-            ),
-            max_new_tokens=decoding.max_length - so_far,
-            min_new_tokens=max(decoding.min_length - so_far, 0) or None,
-            no_repeat_ngram_size=decoding.no_repeat_ngram_size or None,
-            return_dict_in_generate=True,
-        )
-        cache = output.past_key_values
-        return output.sequences, cache if isinstance(cache, DynamicCache) else None
+        n_groups, end, padding = len(uniform), self.tokenizer.eos_token_id, self._banned[-1]
+        # Any token that is never written will do for padding; end-of-text would be taken for a token of
+        # the prompt by no_repeat_ngram_size.
+        batch = GrowingBatch(self.model, rows, padding, self.batching)
+        width, processors = batch.ids.shape[1], self._processors(decoding, batch.ids.shape[1])
+        left = torch.arange(n_groups, device=self.device)
+        finished = torch.zeros(n_groups, dtype=torch.bool, device=self.device)
+        written: list[list[int]] = [[] for _ in range(n_groups)]
+        for step in range(decoding.max_length):
+            scores = processors(batch.ids, batch.next_logits())
+            drawn = draw_for_groups(scores, uniform[left, step], decoding, weights)
+            drawn = drawn.masked_fill(finished, padding)
+            batch.append(drawn.repeat(1 + len(weights)))
+            finished = finished | (drawn == end)
+            last = step + 1 == decoding.max_length
+            if not (last or bool(finished.all()) or self._may_shrink(finished)):
+                continue
+            done = finished | last
+            for row in done.nonzero().squeeze(1).tolist():
+                new = batch.ids[row, width:].tolist()
+                written[int(left[row])] = new[: new.index(end)] if end in new else new
+            if bool(done.all()):
+                break
+            batch.keep((~done).repeat(1 + len(weights)).nonzero().squeeze(1))
+            left, finished = left[~done], finished[~done]
+        return written
 
-    def _pad_left(self, rows: Sequence[list[int]], width: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """(token ids, attention mask), each [rows, width]: a model goes on from what stands at the end."""
-        padding = self.model.generation_config.pad_token_id
-        ids = torch.tensor([[padding] * (width - len(row)) + row for row in rows])
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-        return ids.to(self.device), mask.to(self.device)
+    def _may_shrink(self, finished: torch.Tensor) -> bool:
+        return self.batching.shrinks and bool(finished.float().mean() >= FINISHED_SHARE)
 
-
-class ManyFinished(StoppingCriteria):
-    """Interrupts `generate` when a quarter of its rows are finished, so that the rest goes on without them.
-
-    `generate` computes finished rows until the last one is done: with texts of very different lengths,
-    that is half of all the work.
-    """
-
-    SHARE = 0.25
-
-    def __init__(self, width: int, end: int) -> None:
-        """Args:
-        width: padded length of the prompts, in tokens.
-        end: id of the end-of-text token.
-        """
-        self._width, self._end = width, end
-
-    def __call__(self, input_ids: torch.LongTensor, scores: Any, **_: Any) -> torch.BoolTensor:
-        """Whether to stop, for every row alike: [rows]."""
-        finished = (input_ids[:, self._width :] == self._end).any(-1)
-        return (finished.float().mean() >= self.SHARE).expand(len(input_ids))
+    def _processors(self, decoding: DecodingArgs, width: int) -> LogitsProcessorList:
+        """What no row may write next, by transformers' own classes, in the order of `generate`."""
+        processors = LogitsProcessorList()
+        if decoding.no_repeat_ngram_size:
+            processors.append(NoRepeatNGramLogitsProcessor(decoding.no_repeat_ngram_size))
+        if decoding.min_length:
+            end = self.tokenizer.eos_token_id
+            processors.append(
+                MinNewTokensLengthLogitsProcessor(
+                    width, decoding.min_length, end, device=str(self.device)
+                )
+            )
+        processors.append(SuppressTokensLogitsProcessor(self._banned, device=str(self.device)))
+        return processors
 
 
 def writing_dtype(device: torch.device) -> torch.dtype:

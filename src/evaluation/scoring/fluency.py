@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import torch
 
-from src.control_tokens import Placement, load_tokenizer
+from src.control_tokens import load_tokenizer
+from src.decoding import check_causal
 from src.evaluation.continuation import Continuation
 from src.language_model import load_language_model, pick_precision
 from src.likelihood import continuation_nll
@@ -29,48 +30,24 @@ class Reference:
 
         Raises:
             UnavailableError: it is not to be had.
+            UserError: it is no causal language model.
         """
         logger.info("perplexity under %s", name)
         self.model = load_language_model(name, revision, device=device)
+        check_causal(self.model, name)
         self.tokenizer = load_tokenizer(name, revision=revision)
         self.precision = pick_precision("auto", device)
 
-    def judge(
-        self, continuations: Sequence[Continuation], *, asked: bool, placement: Placement
-    ) -> list[Continuation]:
-        """Each continuation with its nats and tokens; one without text has none of either.
-
-        Args:
-            continuations: of one cell.
-            asked: whether control tokens stood with the prompt.
-            placement: where they stood.
-        """
-        after_tokens = asked and placement == "after_prompt"
+    def judge(self, continuations: Sequence[Continuation]) -> list[Continuation]:
+        """Each continuation of one cell with its nats and tokens; one without text has none of either."""
         nats, tokens = continuation_nll(
             self.model,
             self.tokenizer,
             [one.prompt for one in continuations],
-            [text_after_prompt(one, after_tokens=after_tokens) for one in continuations],
+            [one.text if one.text.strip() else "" for one in continuations],
             precision=self.precision,
         )
         return [
             replace(one, reference_nll=float(nll), reference_tokens=int(n))
             for one, nll, n in zip(continuations, nats, tokens, strict=True)
         ]
-
-
-def text_after_prompt(one: Continuation, *, after_tokens: bool) -> str:
-    """The continuation as the reference model reads it behind the prompt.
-
-    A sentence follows its control tokens without a space, as in training; without the tokens it would
-    stick to the prompt's last word. So that the format is not held against the model, a word that follows
-    a prompt and its control tokens gets the space back. Nothing else is changed.
-
-    Args:
-        one: the continuation with its prompt.
-        after_tokens: whether control tokens stood between the two.
-    """
-    if not one.text.strip():
-        return ""
-    sticks = one.text[0].isalnum() and one.prompt and not one.prompt[-1].isspace()
-    return " " + one.text if after_tokens and sticks else one.text

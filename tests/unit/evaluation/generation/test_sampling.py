@@ -10,9 +10,9 @@ from transformers import (
 
 from src.config.evaluation import DecodingArgs
 from src.evaluation.generation.sampling import (
-    DrawToken,
     candidates,
     contrast,
+    draw_for_groups,
     draw_tokens,
     nucleus,
     uniforms,
@@ -147,22 +147,16 @@ def test_a_token_that_nobody_would_write_does_not_win_by_its_contrast():
 
     def drawn(contrast_top_p):
         decoding = DecodingArgs(top_p=1.0, contrast_top_p=contrast_top_p)
-        draw = DrawToken(numbers, 1, decoding, {"sentiment": 1.0})
-        return draw(torch.zeros(2, 1, dtype=torch.long), scores).argmax(-1).tolist()
+        return draw_for_groups(scores, numbers[:, 0], decoding, [1.0]).tolist()
 
-    assert drawn(1.0) == [2, 2]
-    assert drawn(0.9) == [1, 1]
+    assert drawn(1.0) == [2]
+    assert drawn(0.9) == [1]
 
 
-def test_one_token_is_drawn_per_group_and_forced_on_all_its_rows():
+def test_one_token_is_drawn_per_group_of_rows():
     scores = torch.randn(6, 30, generator=torch.Generator().manual_seed(4))
-    numbers = torch.rand(2, 5, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    numbers = torch.rand(2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     decoding = DecodingArgs(top_p=1.0, contrast_top_p=1.0)
-    draw = DrawToken(numbers, 3, decoding, {"toxicity": 1.0, "sentiment": 2.0})
-    forced = draw(torch.zeros(6, 3 + 2, dtype=torch.long), scores)
-    assert (forced.isfinite().sum(-1) == 1).all()
-    tokens = forced.argmax(-1).view(3, 2)
-    assert torch.equal(tokens[0], tokens[1])
-    assert torch.equal(tokens[0], tokens[2])
+    tokens = draw_for_groups(scores, numbers, decoding, [1.0, 2.0])
     expected = contrast(scores.view(3, 2, 30), [1.0, 2.0])
-    assert torch.equal(tokens[0], draw_tokens(expected, numbers[:, 2], decoding))
+    assert torch.equal(tokens, draw_tokens(expected, numbers, decoding))

@@ -1,3 +1,4 @@
+import functools
 import itertools
 import json
 import shutil
@@ -11,7 +12,13 @@ from transformers import AutoModelForCausalLM, LogitsProcessorList, TopPLogitsWa
 from src.artifacts.manifest import read_manifest
 from src.attributes.attribute import from_manifest
 from src.config.evaluation import DecodingArgs
-from src.control_tokens import control_ids, encode_prompt, load_tokenizer
+from src.control_tokens import (
+    control_ids,
+    decode_continuation,
+    encode_prompt,
+    load_tokenizer,
+)
+from src.decoding import BATCHINGS
 from src.errors import ArtifactError, UserError
 from src.evaluation.generation import writer as writer_module
 from src.evaluation.generation.sampling import uniforms
@@ -85,7 +92,8 @@ def by_hand(model, attributes, prompt, sample, condition, decoding, placement="a
         if token == tokenizer.eos_token_id:
             break
         written.append(token)
-    return tokenizer.decode(written)
+    after_tokens = placement == "after_prompt"
+    return decode_continuation(tokenizer, prompt.text, written, after_tokens=after_tokens)
 
 
 @pytest.mark.parametrize("placement", ["after_prompt", "before_prompt"])
@@ -105,16 +113,26 @@ def test_a_batch_writes_what_one_writes_by_hand(model, attributes, exact, weight
         assert one.prompt == prompt.text
 
 
+def batch_sizes(writer, monkeypatch):
+    """The rows of every pass through the model."""
+    rows, real = [], writer.model.forward
+
+    @functools.wraps(real)
+    def counted(**given):
+        rows.append(len(given["input_ids"]))
+        return real(**given)
+
+    monkeypatch.setattr(writer.model, "forward", counted)
+    return rows
+
+
 def test_labels_flipped_together_are_one_variant(model, attributes, exact, monkeypatch):
     contrast = {
         "contrast_weights": {"toxicity": 2.0, "sentiment": 2.0},
         "contrast_flip": "together",
     }
-    decoding, writer, rows = DECODING.model_copy(update=contrast), writer_of(model), []
-    real = writer.model.generate
-    monkeypatch.setattr(
-        writer.model, "generate", lambda **a: rows.append(len(a["input_ids"])) or real(**a)
-    )
+    decoding, writer = DECODING.model_copy(update=contrast), writer_of(model)
+    rows = batch_sizes(writer, monkeypatch)
     written = writer.write(task(batch_size=10), BOTH, decoding, "")
     assert rows[0] == 2 * 10
     for one in written[::4]:
@@ -136,7 +154,7 @@ def test_samples_are_distributed_as_those_of_generate_itself(model, exact, top_p
     writer = writer_of(model)
     decoding = DecodingArgs(top_p=top_p, temperature=temperature, min_length=2, max_length=2)
     seen = []
-    writer._decode = lambda ids: seen.append(tuple(ids)) or ""
+    writer._decode = lambda _, ids, after: seen.append(tuple(ids)) or ""
     writer.write(Task("validation", PROMPTS[1:2], n, "after_prompt", n, 1), BOTH, decoding, "")
     front = encode_prompt(
         writer.tokenizer, PROMPTS[1].text, BOTH, writer.attributes, "after_prompt"
@@ -201,29 +219,23 @@ def with_loud_end(model, folder, factor):
     return folder
 
 
-@pytest.mark.parametrize("with_cache", [True, False])
+# Neither of these models counts its positions from the mask.
+@pytest.mark.parametrize("batching", [b for b in BATCHINGS if b.positions or not b.padded], ids=str)
 @pytest.mark.parametrize(
     "weights", [{}, {"toxicity": 2.0, "sentiment": 0.5}], ids=["sample", "contrast"]
 )
-def test_rows_go_on_alone_when_others_are_finished(
-    model, attributes, exact, tmp_path, monkeypatch, weights, with_cache
+def test_rows_come_out_as_by_hand_in_whatever_way_a_model_is_computed(
+    model, attributes, exact, tmp_path, monkeypatch, weights, batching
 ):
     loud = with_loud_end(model, tmp_path / "loud", 40.0)
     decoding = DecodingArgs(top_p=0.95, max_length=16, contrast_weights=weights)
-    writer, rounds = writer_of(loud), []
-    real = writer.model.generate
-    if not with_cache:
-        monkeypatch.setattr(writer_module, "DynamicCache", ())
-
-    def counted(**arguments):
-        assert (arguments["past_key_values"] is not None) == (with_cache and bool(rounds))
-        rounds.append(len(arguments["input_ids"]))
-        return real(**arguments)
-
-    monkeypatch.setattr(writer.model, "generate", counted)
+    writer = writer_of(loud)
+    assert writer.batching == BATCHINGS[0]
+    writer.batching = batching
+    rows = batch_sizes(writer, monkeypatch)
     written = writer.write(task(batch_size=10), BOTH, decoding, "")
-    assert len(rounds) > 2
-    assert rounds == sorted(rounds, reverse=True)
+    if batching.padded:
+        assert (rows[-1] < rows[0]) == batching.shrinks
     assert len({one.n_tokens for one in written}) > 3
     for one in written:
         prompt = next(p for p in PROMPTS if p.id == one.prompt_id)
@@ -253,12 +265,10 @@ def test_no_control_token_is_ever_written_however_likely(bases, attributes, tmp_
     wishes = writer.model(text).logits[0].argmax(-1).tolist()
     assert set(wishes) & set(control_ids(writer.tokenizer, attributes))
     seen = []
-    writer._decode = lambda ids: seen.extend(ids) or ""
+    writer._decode = lambda _, ids, after: seen.extend(ids) or ""
     writer.write(task(), BOTH, DECODING, "")
     assert len(seen) > 50
     assert not set(seen) & set(control_ids(writer.tokenizer, attributes))
-    # Nor do the checkpoint's own sampling settings take part.
-    assert writer.model.generation_config.repetition_penalty is None
 
 
 def test_an_n_gram_does_not_repeat_where_that_is_asked_for(model):
@@ -271,9 +281,8 @@ def test_an_n_gram_does_not_repeat_where_that_is_asked_for(model):
         return sum(len(of_one) - len(set(of_one)) for of_one in pairs)
 
     writer = writer_of(model)
-    writer._decode = lambda ids: " ".join(
-        map(str, ids)
-    )  # the ids themselves: texts can be read in two ways
+    # The ids themselves: texts can be read in two ways.
+    writer._decode = lambda _, ids, after: " ".join(map(str, ids))
     assert repeated_pairs(0) > 0
     assert repeated_pairs(2) == 0
 

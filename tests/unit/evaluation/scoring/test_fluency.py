@@ -2,12 +2,13 @@ import math
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertLMHeadModel
 
+from src.errors import UserError
 from src.evaluation.continuation import Continuation
 from src.evaluation.metrics.perplexity import perplexity
 from src.evaluation.scoring import fluency
-from src.evaluation.scoring.fluency import Reference, text_after_prompt
+from src.evaluation.scoring.fluency import Reference
 
 
 def one(prompt, text):
@@ -32,7 +33,7 @@ def by_hand(base, prompt, text):
 
 def test_nats_and_tokens_are_those_of_the_text_after_its_prompt(reference, bases):
     texts = [("The baker opened the door", " and it was lovely."), ("", "I love it.")]
-    judged = reference.judge([one(*both) for both in texts], asked=False, placement="after_prompt")
+    judged = reference.judge([one(*both) for both in texts])
     for found, (prompt, text) in zip(judged, texts, strict=True):
         nats, tokens = by_hand(bases["gpt2"], prompt, text)
         assert found.reference_tokens == tokens
@@ -43,36 +44,15 @@ def test_nats_and_tokens_are_those_of_the_text_after_its_prompt(reference, bases
 
 
 def test_empty_and_blank_continuations_weigh_nothing(reference):
-    judged = reference.judge(
-        [one("A prompt", ""), one("A prompt", " \n")], asked=True, placement="after_prompt"
-    )
+    judged = reference.judge([one("A prompt", ""), one("A prompt", " \n")])
     assert [(found.reference_nll, found.reference_tokens) for found in judged] == [(0, 0), (0, 0)]
 
 
-@pytest.mark.parametrize(
-    "prompt,text,after_tokens,expected",
-    [
-        ("It rained.", "Then the sun came.", True, " Then the sun came."),
-        ("It rained.", "Then the sun came.", False, "Then the sun came."),
-        ("It rained.", " Then the sun came.", True, " Then the sun came."),
-        ("It rained. ", "Then", True, "Then"),
-        ("It rained", ", and then", True, ", and then"),
-        ("", "Then", True, "Then"),
-        ("It rained.", "  ", True, ""),
-    ],
-)
-def test_the_space_that_control_tokens_stand_for(prompt, text, after_tokens, expected):
-    assert text_after_prompt(one(prompt, text), after_tokens=after_tokens) == expected
-
-
-def test_the_space_counts_only_where_tokens_stand_after_the_prompt(reference):
-    glued = [one("It rained.", "Then the sun came.")]
-
-    def tokens(**how):
-        return reference.judge(glued, **how)[0].reference_nll
-
-    after = tokens(asked=True, placement="after_prompt")
-    assert after != tokens(asked=False, placement="after_prompt")
-    assert tokens(asked=True, placement="before_prompt") == tokens(
-        asked=False, placement="after_prompt"
-    )
+def test_a_model_that_looks_ahead_judges_no_fluency(tmp_path, bases):
+    folder = tmp_path / "bert"
+    AutoTokenizer.from_pretrained(bases["gpt2"]).save_pretrained(folder)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    config = BertConfig(vocab_size=900, num_attention_heads=2, **shape)
+    BertLMHeadModel(config).save_pretrained(folder)
+    with pytest.raises(UserError, match="looks ahead"):
+        Reference(str(folder), None, torch.device("cpu"))
