@@ -23,7 +23,8 @@ _PAPER_REST = re.compile(r"@\[A-Za-z0-9\]+|@|[^0-9A-Za-z ?.'!@]+|^rt|http.")
 # them goes on where a link in front of it ends.
 _UNSPACED = r"\u0e00-\u109f\u1100-\u11ff\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u2e80-\U0010ffff"
 # Word characters of all other scripts, and their marks and joiners, which `\w` does not hold.
-_LETTER = rf"(?:[^\W\x00-\x7f{_UNSPACED}]|[\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0971-\u0dff\u200c\u200d])"
+_MARKS = r"\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0971-\u0dff\u200c\u200d"
+_LETTER = rf"(?:[^\W\x00-\x7f{_UNSPACED}]|[{_MARKS}])"
 # `&quot;` and the like end a link as their characters do.
 _SAFE = rf"(?:[0-9A-Za-z/@#%$+=\-]|{_LETTER}|&(?!quot;|[lg]t;|apos;|#3[49];))"
 _BRACKETS = rf"\((?:{_SAFE}|[.,;:!?~*_])*+\)"
