@@ -29,19 +29,19 @@ _ASCII_FORMS = (
     | {"؟": "?", "⸮": "?", "՞": "?", "՜": "!", "‽": "?!"}
 )
 _DASH = r"\u2012-\u2015\u2e3a\u2e3b\ufe31\ufe58\x96\x97"
+# Each pattern begins with the signs themselves, so that `re` skips all other characters fast.
 # Between two words, but not in a range of numbers, and not the nose of an emoticon.
 _DASH_BETWEEN = re.compile(
-    rf"(?<=[^\s:;=(\[{{“‘«„{_DASH}])[{_DASH}]++(?=[^\w\s]{{0,3}}\w)(?!(?<=\d[{_DASH}])\d)"
+    rf"[{_DASH}](?<=[^\s:;=(\[{{“‘«„{_DASH}].)[{_DASH}]*+(?=[^\w\s]{{0,3}}\w)(?!(?<=\d[{_DASH}])\d)"
 )
 # After these a word may follow without a space; after their ASCII forms one stands.
-_STOP_BEFORE_WORD = re.compile(r"([…‽؟⁇⁈⁉‼、。，．！？：；｡､])(?=[^\W\d])")
-_OPENING_BETWEEN = re.compile(r"(?<=\S)[¡¿⸘](?=\w)")
+_STOP_BEFORE_WORD = re.compile(r"[…‽؟⁇⁈⁉‼、。，．！？：；｡､](?=[^\W\d])")
+_OPENING_BETWEEN = re.compile(r"[¡¿⸘](?<=\S.)(?=\w)")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def _ascii_form(char: str) -> str:
     """What stands for a character in the text that VADER reads."""
-    if char.isascii():
-        return char
     if char in _ASCII_FORMS:
         return _ASCII_FORMS[char]
     category = unicodedata.category(char)
@@ -58,11 +58,11 @@ def _ascii_form(char: str) -> str:
     return char
 
 
-class _AsciiForms(dict[int, str]):
-    """For `str.translate`; each character is looked into once."""
+class _AsciiForms(dict[str, str]):
+    """The form of each character, looked into once."""
 
-    def __missing__(self, code: int) -> str:
-        self[code] = form = _ascii_form(chr(code))
+    def __missing__(self, char: str) -> str:
+        self[char] = form = _ascii_form(char)
         return form
 
 
@@ -100,8 +100,7 @@ class VaderScorer(Scorer):
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
         self._analyzer = SentimentIntensityAnalyzer()
-        emojis = {ord(emoji): emoji for emoji in self._analyzer.emojis if len(emoji) == 1}
-        self._ascii_forms = _AsciiForms(emojis)
+        self._ascii_forms = _AsciiForms((emoji, emoji) for emoji in self._analyzer.emojis)
 
     def _score(self, texts: list[str]) -> np.ndarray:
         found = (self._analyzer.polarity_scores(self._readable(text)) for text in texts)
@@ -114,9 +113,9 @@ class VaderScorer(Scorer):
         if text.isascii():
             return text
         text = _DASH_BETWEEN.sub(" - ", text)
-        text = _STOP_BEFORE_WORD.sub(r"\1 ", text)
+        text = _STOP_BEFORE_WORD.sub(r"\g<0> ", text)
         text = _OPENING_BETWEEN.sub(" ", text)
-        return text.translate(self._ascii_forms)
+        return _NOT_ASCII.sub(lambda found: self._ascii_forms[found[0]], text)
 
     def _weights(self) -> dict[str, str]:
         files = ("vader_lexicon.txt", "emoji_utf8_lexicon.txt")

@@ -27,6 +27,7 @@ _CLOSERS = {
     **{'"': '"', "'": "'", "`": "`'", "``": "''", "''": "''"},
 }
 _BRACKETS = frozenset("([{<（［【〔")
+_STRAIGHT = frozenset(('"', "'", "`", "``", "''"))
 _PAIRED = "".join(sorted({*"".join(_CLOSERS), *"".join(_CLOSERS.values())}))
 _OTHER_PAIRED = re.compile("[" + "".join(sign for sign in _PAIRED if not sign.isascii()) + "]")
 # `other` is what only looks like a sign of a pair: a numbered reference, an apostrophe inside a word, an
@@ -130,14 +131,16 @@ def _with_their_closers(pieces: list[str]) -> list[str]:
 
 def _parted(piece: str, language: str) -> list[str]:
     """One piece of sentencex, parted at the ends of sentences that no real pair holds together."""
-    if not (_may_hold_pairs(piece) and _END.search(piece)):
+    piece = piece.strip()
+    if not (piece and _may_hold_pairs(piece) and _END.search(piece)):
         return [piece]
     starts = _starts_without_pairs(piece, language)
     if not starts:
         return [piece]
+    held: set[int] = set()
     for opened, closed in _pairs(piece, starts):
-        inside = slice(bisect_right(starts, opened), bisect_right(starts, closed))
-        del starts[inside]
+        held.update(starts[bisect_right(starts, opened) : bisect_right(starts, closed)])
+    starts = [start for start in starts if start not in held]
     return [piece[a:b] for a, b in zip([0, *starts], [*starts, len(piece)], strict=True)]
 
 
@@ -195,12 +198,12 @@ def _opener_of(sign: str, waiting: list[tuple[int, str]]) -> int | None:
 
 
 def _may_open(sign: str, before: str, after: str) -> bool:
-    straight = sign in "\"'`''``"
+    straight = sign in _STRAIGHT
     return after != "" and not after.isspace() and not (straight and _is_word(before))
 
 
 def _may_shut(sign: str, before: str, after: str) -> bool:
-    straight = sign in "\"'`''``’"
+    straight = sign in _STRAIGHT or sign == "’"
     return before != "" and not before.isspace() and not (straight and _is_word(after))
 
 
