@@ -74,7 +74,7 @@ def test_any_lines_of_text(folder, tokenizer, lines):
     content = "\n".join(lines)
     prompts = load(folder, "a.txt", content.encode())
     check(tokenizer, prompts)
-    lines = content.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    lines = content.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     assert [prompt.text for prompt in prompts] == [line for line in lines if line.strip()]
 
 

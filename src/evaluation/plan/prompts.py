@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from src.runtime import keyed_hash
 
 SHOWN_PROBLEMS = 5
 """Bad lines of a prompt file that a message quotes; the rest is counted."""
+_LINE_END = re.compile(r"\r\n?|\n")
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,11 @@ def _line_id(number: int) -> str:
 
 
 def _read_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines that hold something, with their numbers from 1.
+
+    A line ends at a line feed, a carriage return, or both in this order, also where a file mixes them.
+    Nothing else ends one: a form feed or U+2028 may be part of a prompt, as JSON strings may hold it.
+    """
     if path.suffix not in (".txt", ".jsonl"):
         raise UserError("prompt file of an unknown kind", got=str(path), allowed=".txt, .jsonl")
     try:
@@ -144,8 +151,7 @@ def _read_lines(path: Path) -> list[tuple[int, str]]:
         raise UserError(
             f"prompt file {path} is not UTF-8 (byte {error.start})", fix="convert it to UTF-8"
         ) from error
-    # Not splitlines: a JSON string may hold U+2028 and its like, which end no line here.
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = _LINE_END.split(text)
     return [(i, line) for i, line in enumerate(lines, start=1) if line]
 
 

@@ -83,6 +83,47 @@ def test_a_text_file_gives_a_prompt_per_line_that_is_not_blank(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "content,numbers",
+    [
+        ("One\rTwo\rThree\r", [1, 2, 3]),
+        ("One\rTwo\rThree", [1, 2, 3]),
+        ("One\nTwo\rThree\r\n", [1, 2, 3]),
+        ("One\r\rTwo\r\n\r\nThree", [1, 3, 5]),
+        ("\ufeffOne\r \rTwo\n\rThree\n", [1, 3, 5]),
+    ],
+)
+def test_every_kind_of_line_end_ends_a_prompt(tmp_path, content, numbers):
+    path = tmp_path / "prompts.txt"
+    path.write_bytes(content.encode())
+    words = ("One", "Two", "Three")
+    ids = [f"line-{number:06d}" for number in numbers]
+    assert from_file(path) == [Prompt(i, word) for i, word in zip(ids, words, strict=True)]
+    lines = tmp_path / "prompts.jsonl"
+    for word in words:
+        content = content.replace(word, json.dumps({"prompt": {"text": word}}))
+    lines.write_bytes(content.replace(" \r", "\r").encode())
+    assert from_file(lines) == from_file(path)
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\v", "\f", "\x1c"])
+def test_a_sign_inside_a_prompt_ends_no_line(tmp_path, sign):
+    path = tmp_path / "prompts.txt"
+    path.write_bytes(f"One{sign}line\rTwo".encode())
+    assert [prompt.text for prompt in from_file(path)] == [f"One{sign}line", "Two"]
+    if sign > "\x1f":  # below it, JSON wants an escape
+        lines = tmp_path / "prompts.jsonl"
+        lines.write_bytes(f'{{"prompt": {{"text": "One{sign}line"}}}}\r'.encode())
+        assert [prompt.text for prompt in from_file(lines)] == [f"One{sign}line"]
+
+
+def test_a_bad_line_is_named_by_its_number_after_a_lone_carriage_return(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_bytes(b'{"prompt": {"text": "x"}}\rnonsense\r')
+    with pytest.raises(UserError, match=r"1 of 2 lines hold no prompt \(line 2"):
+        from_file(path)
+
+
 def test_real_toxicity_prompts_format(tmp_path):
     path = tmp_path / "prompts.jsonl"
     lines = [
