@@ -261,9 +261,7 @@ def decode_continuation(
     """
 
     def decoded(ids: Sequence[int]) -> str:
-        return tokenizer.decode(
-            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        return tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     if not prompt:
         return decoded(ids)

@@ -163,7 +163,9 @@ def find_batching(model: PreTrainedModel, name: str) -> Batching:
     model.eval()
     with torch.inference_mode():
         _check_causal(model, name, _random_ids(model, max(_PADDED_LENGTHS), seed=0))
-        equal, padded = (_Trial(model, name, lengths) for lengths in (_EQUAL_LENGTHS, _PADDED_LENGTHS))
+        equal, padded = (
+            _Trial(model, name, lengths) for lengths in (_EQUAL_LENGTHS, _PADDED_LENGTHS)
+        )
         found = next((one for one in BATCHINGS if _fits(one, equal, padded)), None)
     model.train(was_training)
     if found is None:
@@ -190,7 +192,9 @@ class _Trial:
 
     def __init__(self, model: PreTrainedModel, name: str, lengths: Sequence[int]) -> None:
         self._model = model
-        self.rows = [_random_ids(model, length + _N_NEW, seed) for seed, length in enumerate(lengths)]
+        self.rows = [
+            _random_ids(model, length + _N_NEW, seed) for seed, length in enumerate(lengths)
+        ]
         self._alone = [_logits(model, name, row)[-_N_NEW - 1 : -1] for row in self.rows]
 
     def comes_out_alike(self, batching: Batching) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datatrove.io import DataFolder, get_datafolder
+from fsspec.utils import glob_translate
 
 from src.config.dataset import FilesSource
 from src.dataset.inputs import Row, reads_column
@@ -24,6 +27,8 @@ ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
 # checksum and a parquet file's statistics stand at its end.
 PROBE_BYTES = 1 << 16
 PARQUET_BATCH_ROWS = 256
+# What Arrow raises for a value that Python has no form for; for an unknown time zone a LookupError.
+_NO_VALUE = (ValueError, OverflowError, LookupError, pa.ArrowException)
 
 
 class FileInput:
@@ -65,8 +70,12 @@ class FileInput:
                     f"source.path {path} is a file",
                     fix="set source.path to its folder and source.pattern to its name",
                 )
-            found = self._folder.list_files(glob_pattern=pattern)
-        if pattern is None:
+            found = self._folder.list_files()
+        if pattern is not None:
+            # Not the file system's own glob: it would read the folder's name as a pattern too.
+            glob = re.compile(glob_translate(pattern if has_magic(pattern) else f"*{pattern}"))
+            found = [name for name in found if glob.fullmatch(name)]
+        else:
             found = [name for name in found if name.endswith(ENDINGS) and not _is_hidden(name)]
         if not found:
             raise DataError(
@@ -110,13 +119,11 @@ class FileInput:
     def _parquet_rows(self, name: str) -> Iterator[Row]:
         source, number = self._source, 1
         keys = [source.text_key, source.source_key, source.document_id_key]
-        keys += source.human_ratings.values()
+        keys = [key for key in (*keys, *source.human_ratings.values()) if key is not None]
         with self._folder.open(name, "rb") as handle:
             try:
                 file = pq.ParquetFile(handle)
-                columns = [
-                    c for c in file.schema_arrow.names if any(reads_column(key, c) for key in keys)
-                ]
+                columns = columns_read(file.schema_arrow, keys)
                 for batch in file.iter_batches(PARQUET_BATCH_ROWS, columns=columns):
                     yield from enumerate(_rows_of_batch(batch), number)
                     number += batch.num_rows
@@ -165,6 +172,25 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") for part in name.split("/"))
 
 
+def columns_read(schema: pa.Schema, keys: Sequence[str]) -> list[str]:
+    """The columns that keys of the args read, of objects only the fields read, in the schema's order.
+
+    What no key names may be of any kind, also one that Python has no value for.
+    """
+    paths: dict[str, None] = {}
+    for column in schema:
+        for key in keys:
+            if reads_column(key, column.name):
+                path = [column.name]
+                rest = key.split(".")[1:] if key != column.name else []
+                kind = column.type
+                while rest and pa.types.is_struct(kind) and kind.get_field_index(rest[0]) >= 0:
+                    kind = kind.field(rest[0]).type
+                    path.append(rest.pop(0))
+                paths[".".join(path)] = None
+    return list(paths)
+
+
 def _parsed(line: bytes) -> Mapping[str, Any] | Damage:
     try:
         value = orjson.loads(line)
@@ -180,7 +206,7 @@ def _parsed(line: bytes) -> Mapping[str, Any] | Damage:
 def _rows_of_batch(batch: Any) -> Iterator[Mapping[str, Any] | Damage]:
     try:
         rows = batch.to_pylist()
-    except (ValueError, OverflowError):
+    except _NO_VALUE:
         # Parquet holds whatever was written: find the rows that are not UTF-8, or a date of no calendar.
         rows = [_row_of(batch.slice(i, 1)) for i in range(batch.num_rows)]
     yield from rows
@@ -191,5 +217,5 @@ def _row_of(batch: Any) -> Mapping[str, Any] | Damage:
         return batch.to_pylist()[0]
     except UnicodeDecodeError as error:
         return Damage("invalid_utf8", str(error))
-    except (ValueError, OverflowError) as error:
+    except _NO_VALUE as error:
         return Damage("unreadable_value", str(error))

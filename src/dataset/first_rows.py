@@ -23,6 +23,7 @@ KEYS = {
     "missing_source": ("source_key",),
     "source_not_a_string": ("source_key",),
     "missing_document_id": ("document_id_key",),
+    "document_id_of_no_use": ("document_id_key",),
 }
 """Reason why a row is no document → the keys of `source` that may be wrong."""
 

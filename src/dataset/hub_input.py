@@ -25,7 +25,10 @@ class HubInput:
     """Rows of a streamed data set; every process opens its own stream."""
 
     def __init__(self, source: HubSource) -> None:
-        self._source = source
+        path = source.path
+        if path.startswith("~"):
+            path = str(Path(path).expanduser())
+        self._source = source.model_copy(update={"path": path})
 
     @property
     def _is_local(self) -> bool:
@@ -63,26 +66,36 @@ class HubInput:
             )
         except Exception as error:
             raise self._cannot_read(error) from error
-        self._check_columns(data.column_names)
-        return data
+        columns, keys = data.column_names, self._keys()
+        self._check_columns(columns)
+        if not columns:
+            return data
+        # What no key names may be of any kind, also one that Python has no value for.
+        wanted = [*filter(None, keys.values()), source.source_key]
+        return data.select_columns(
+            [c for c in columns if any(reads_column(key, c) for key in wanted)]
+        )
 
-    def _check_columns(self, columns: Sequence[str] | None) -> None:
+    def _keys(self) -> dict[str, str | None]:
+        """Key of the args → the column that has to be there."""
         source = self._source
-        keys = {
+        return {
             "text_key": source.text_key,
             "sentences_key": source.sentences_key,
             "document_id_key": source.document_id_key,
             **{f"scores_keys.{name}": key for name, key in source.scores_keys.items()},
             **{f"human_ratings.{name}": key for name, key in source.human_ratings.items()},
         }
-        for name, key in keys.items():
+
+    def _check_columns(self, columns: Sequence[str] | None) -> None:
+        for name, key in self._keys().items():
             if (
                 columns
                 and key is not None
                 and not any(reads_column(key, column) for column in columns)
             ):
                 raise DataError(
-                    f"source.{name} is no column of the data set {source.path}",
+                    f"source.{name} is no column of the data set {self._source.path}",
                     got=key,
                     allowed=", ".join(columns),
                 )
@@ -130,7 +143,8 @@ class HubInput:
         if self._is_local:
             return DataError(
                 f"the folder source.path {source.path} cannot be read as a data set ({reason})",
-                fix="check source.path, source.name and source.split",
+                fix="check source.path, source.name and source.split; a folder of .jsonl or .parquet shards "
+                "is better read with source.kind: files, which counts bad rows and goes on",
             )
         return UnavailableError(
             f"the data set {source.path!r} of the hub cannot be read ({reason})",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
@@ -65,18 +68,17 @@ class ReadDocuments(PipelineStep):
         if not isinstance(name, str | None):
             return bad_document("source_not_a_string", row_id, number)
         name = UNKNOWN_SOURCE if name is None else name
-        document_id = self._document_id(row, row_id)
-        if document_id is None:
+        found = row_id
+        if self.source.document_id_key is not None:
+            found = find(row, self.source.document_id_key)
+        if found is None or found == "" or found == b"":
             return bad_document("missing_document_id", row_id, number, name)
+        document_id = id_text(found)
+        if document_id is None:
+            return bad_document("document_id_of_no_use", row_id, number, name)
         document = raw_document("", row_id, number, name, document_id)
         reason = self._fill(document, row)
         return bad_document(reason, row_id, number, name) if reason else document
-
-    def _document_id(self, row: Mapping[str, Any], row_id: str) -> str | None:
-        if self.source.document_id_key is None:
-            return row_id
-        found = find(row, self.source.document_id_key)
-        return str(found) if isinstance(found, str | int) and found != "" else None
 
     def _fill(self, document: Document, row: Mapping[str, Any]) -> str | None:
         """Give the document its ratings, and its text or its ready sentences; else why it has none."""
@@ -125,3 +127,19 @@ class ReadDocuments(PipelineStep):
 
 def _is_finite_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def id_text(value: Any) -> str | None:
+    """An id of any plain type as a text, two ids of one type never as the same one; None for other types.
+
+    Bytes are written in hexadecimal digits, dates as ISO 8601 has them.
+    """
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float | Decimal):
+        return str(value) if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, date | time):  # a datetime is a date
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from datatrove.data import Document
 
 # Documents that cannot be read. Their share is what `max_bad_fraction` limits.
@@ -27,6 +28,8 @@ BAD_DOCUMENT_REASONS = {
     "missing_source": "the row does not name its source, and some sources are to be left out",
     "source_not_a_string": "what stands under the source's key is not a string",
     "missing_document_id": "the row has no id under the key named in the args",
+    "document_id_of_no_use": "what stands under the id's key is a list, an object, a truth value or no "
+    "finite number",
     "sentences_not_a_list": "what stands under the sentences' key is not a list",
     "sentence_not_a_string": "one of the ready sentences is not a string",
     "missing_scores": "the row has no ready scores under the key named in the args",
@@ -45,6 +48,7 @@ SENTENCE_REASONS = {
     "empty_after_cleaning": "cleaning left nothing but white space",
     "too_short": "fewer words than min_words",
     "too_long": "with its control tokens and end-of-text not shorter than context_length",
+    "not_encodable": "the tokenizer has no tokens for some of its letters or digits",
     "near_edge": "its score is nearer to an edge than exclude_within",
     "held_out_unused": "its document is held out, and it was not chosen for validation",
 }
@@ -104,12 +108,40 @@ def _path(key: str) -> tuple[str, ...]:
 
 
 def find(value: Mapping[str, Any], key: str) -> Any:
-    """What stands under a key; dots go into objects. None where there is nothing."""
+    """What stands under a key; dots go into objects. None where there is nothing.
+
+    Objects are also Arrow's maps, which come as lists of pairs, and JSON in a string.
+    """
     if key in value:
         return value[key]
     found: Any = value
-    for part in _path(key):
-        if not isinstance(found, Mapping) or part not in found:
+    parts = _path(key)
+    for i, part in enumerate(parts):
+        found = found if type(found) is dict else _as_object(found)
+        if found is None:
             return None
+        if part not in found:
+            return found.get(".".join(parts[i:]))  # a key with dots of its own
         found = found[part]
     return found
+
+
+def _as_object(value: Any) -> Mapping[str, Any] | None:
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, str | bytes):
+        try:
+            inner = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return None
+        return inner if isinstance(inner, dict) else None
+    if isinstance(value, list | tuple) and value:
+        if all(isinstance(one, Mapping) and one.keys() == {"key", "value"} for one in value):
+            value = [(one["key"], one["value"]) for one in value]
+        if all(isinstance(one, tuple) and len(one) == 2 for one in value):
+            return {_text(name): inner for name, inner in value}
+    return None
+
+
+def _text(name: Any) -> str:
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)

@@ -101,7 +101,7 @@ def test_a_model_whose_batches_mix_their_rows_is_refused():
 def test_a_model_that_cannot_read_plain_text_is_refused():
     model = model_of("GPT2", OLD)
     model.forward = lambda input_ids, pixels, **_: None
-    with pytest.raises(UserError, match="cannot read a plain text .*pixels"):
+    with pytest.raises(UserError, match=r"cannot read a plain text .*pixels"):
         find_batching(model, "sees")
 
 

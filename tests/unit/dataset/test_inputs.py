@@ -1,6 +1,9 @@
 import gzip
 import json
 import os
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
 
 import fsspec
 import pyarrow as pa
@@ -13,6 +16,8 @@ from src.dataset.file_input import FileInput
 from src.dataset.hub_input import HubInput
 from src.dataset.inputs import open_input, portions_of, ranks_by_part
 from src.dataset.raw_lines import Damage
+from src.dataset.readers import ReadDocuments
+from src.dataset.tally import Tally
 from src.errors import DataError, UnavailableError
 
 
@@ -129,7 +134,7 @@ def test_parquet_rows_read_only_the_columns_named(tmp_path):
     )
     pq.write_table(table, tmp_path / "a.parquet")
     rows = list(files(tmp_path).rows("a.parquet", 0, 1))
-    meta = {"pile_set_name": "X", "n": 1}
+    meta = {"pile_set_name": "X"}
     assert rows == [(i + 1, {"text": t, "meta": meta}) for i, t in enumerate(["a", "b", None])]
     assert [number for number, _ in files(tmp_path).rows("a.parquet", 1, 2)] == [2]
 
@@ -246,3 +251,125 @@ def test_without_a_hub_the_error_says_what_to_set_instead(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UnavailableError, match=r"nobody/nothing.*local folder"):
         hub("nobody/nothing").names()
+
+
+# --------------------------------------------------------- what the keys name, and nothing else
+
+TEXTS = pa.array(["one two", "three four"])
+NAMES = pa.array(["A", "B"])
+UNKNOWN_ZONE = pa.array([0, 1], pa.timestamp("us", tz="Mars/Olympus"))
+BEFORE_YEAR_1 = pa.array([-(10**17), -(10**17)], pa.timestamp("us"))
+UUIDS = pa.ExtensionArray.from_storage(
+    pa.uuid(), pa.array([UUID(int=1).bytes, UUID(int=2).bytes], pa.binary(16))
+)
+MAP = pa.map_(pa.string(), pa.string())
+
+
+def struct(**fields):
+    return pa.StructArray.from_arrays(list(fields.values()), list(fields))
+
+
+def documents_of(folder, table, **keys):
+    """(reason, source, document id) of each row of a parquet shard."""
+    folder.mkdir()
+    pq.write_table(table, folder / "a.parquet")
+    source = FilesSource(kind="files", path=str(folder), **keys)
+    read = ReadDocuments(source, ["a.parquet"], Tally(), source_needed=True).run()
+    return [
+        (d.metadata.get("reason"), d.metadata["source"], d.metadata["document_id"]) for d in read
+    ]
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        pa.array([[("pile_set_name", "A")], [("x", "y"), ("pile_set_name", "B")]], MAP),
+        pa.array(['{"pile_set_name": "A"}', ' {"pile_set_name": "B", "x": [1]}']),
+        pa.array([b'{"pile_set_name": "A"}', b'{"pile_set_name": "B"}'], pa.large_binary()),
+        pa.array(['{"pile_set_name": "A"}', '{"pile_set_name": "B"}']).dictionary_encode(),
+        pa.array([[(b"pile_set_name", "A")], [(b"pile_set_name", "B")]], pa.map_(pa.binary(), pa.string())),
+        struct(pile_set_name=NAMES, when=UNKNOWN_ZONE),
+        struct(pile_set_name=NAMES, when=BEFORE_YEAR_1),
+        struct(pile_set_name=NAMES, deep=struct(when=BEFORE_YEAR_1)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_source_is_found_whatever_holds_it(tmp_path, meta):
+    table = pa.table({"text": TEXTS, "meta": meta, "unread": UNKNOWN_ZONE})
+    found = documents_of(tmp_path / "shards", table)
+    assert [(reason, name) for reason, name, _ in found] == [(None, "A"), (None, "B")]
+
+
+def test_a_value_that_is_named_and_cannot_be_read_costs_its_row_alone(tmp_path):
+    ids = pa.array([-(10**17), 0], pa.timestamp("us"))
+    table = pa.table({"text": TEXTS, "meta": struct(pile_set_name=NAMES), "id": ids})
+    found = documents_of(tmp_path / "shards", table, document_id_key="id")
+    assert found[0][0] == "unreadable_value"
+    assert found[1] == (None, "B", "1970-01-01T00:00:00")
+
+
+@pytest.mark.parametrize(
+    "ids,expected",
+    [
+        (pa.array([1.5, 2.0]), ["1.5", "2.0"]),
+        (pa.array([b"\xff\x00", b"ab"]), ["ff00", "6162"]),
+        (pa.array([b"\x01" * 16, b"\x02" * 16], pa.binary(16)), ["01" * 16, "02" * 16]),
+        (pa.array([Decimal("1.50"), Decimal("2.00")]), ["1.50", "2.00"]),
+        (pa.array([date(2020, 1, 2), date(2021, 1, 2)]), ["2020-01-02", "2021-01-02"]),
+        (UUIDS, [str(UUID(int=1)), str(UUID(int=2))]),
+        (pa.array([7, 8]), ["7", "8"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_ids_of_any_plain_type_are_used(tmp_path, ids, expected):
+    table = pa.table({"text": TEXTS, "meta": struct(pile_set_name=NAMES), "id": ids})
+    found = documents_of(tmp_path / "shards", table, document_id_key="id")
+    assert found == [(None, "A", expected[0]), (None, "B", expected[1])]
+
+
+@pytest.mark.parametrize(
+    "ids", [pa.array([[1], [2]]), pa.array([True, False]), pa.array([float("nan")] * 2)]
+)
+def test_ids_that_are_none_say_so(tmp_path, ids):
+    table = pa.table({"text": TEXTS, "meta": struct(pile_set_name=NAMES), "id": ids})
+    found = documents_of(tmp_path / "shards", table, document_id_key="id")
+    assert {reason for reason, _, _ in found} == {"document_id_of_no_use"}
+
+
+@pytest.mark.parametrize("name", ["shards [1]", "a*b", "what?", "{x}", "[!a]", "50% #1 ü"])
+def test_signs_of_patterns_in_a_folder_s_name_are_its_own(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    for shard in ("one.jsonl", "two [2].jsonl"):
+        write_jsonl(folder / shard, [{"text": "a"}])
+    (folder / "other.txt").write_text("x")
+    expected = ["one.jsonl", "two [2].jsonl"]
+    assert files(folder).names() == expected
+    assert files(folder, pattern="*.jsonl").names() == expected
+    assert files(folder, pattern="o*.jsonl").names() == ["one.jsonl"]
+    assert [row for _, row in files(folder).rows("two [2].jsonl", 0, 1)] == [{"text": "a"}]
+
+
+def test_a_home_folder_is_found_by_either_kind_of_source(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    write_jsonl(tmp_path / "mine/a.jsonl", [{"text": "a"}, {"text": "b"}])
+    assert files("~/mine").names() == ["a.jsonl"]
+    source = HubSource(kind="hub", path="~/mine")
+    assert [row["text"] for _, row in HubInput(source).rows("shard-00000", 0, 1)] == ["a", "b"]
+
+
+def test_a_hub_source_reads_no_column_that_no_key_names(tmp_path):
+    table = pa.table({"text": TEXTS, "when": UNKNOWN_ZONE})
+    pq.write_table(table, tmp_path / "a.parquet")
+    rows = HubInput(HubSource(kind="hub", path=str(tmp_path))).rows("shard-00000", 0, 1)
+    assert [row for _, row in rows] == [{"text": "one two"}, {"text": "three four"}]
+
+
+@pytest.mark.parametrize("line", ["{broken", "[1]", "nonsense"])
+def test_a_malformed_row_of_a_hub_source_is_one_clear_line_in_a_dry_run(tmp_path, line):
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "a"}}\n{line}\n{{"text": "b"}}\n')
+    opened = HubInput(HubSource(kind="hub", path=str(tmp_path)))
+    with pytest.raises(DataError, match=r"source\.kind: files") as caught:
+        list(opened.rows("shard-00000", 0, 1))
+    assert "\n" not in str(caught.value)

@@ -71,10 +71,10 @@ def test_a_missing_source_is_bad_only_where_sources_are_left_out(monkeypatch):
 def test_the_document_id_is_the_key_s_value(monkeypatch):
     source = FilesSource(kind="files", path="x", document_id_key="meta.id")
     rows = [{"text": "a", "meta": META}, {"text": "b", "meta": {"id": "x"}}, {"text": "c"}]
-    rows += [{"text": "d", "meta": {"id": value}} for value in (None, "", 1.5, [1])]
+    rows += [{"text": "d", "meta": {"id": value}} for value in (None, "", [1])]
     documents = read(rows, source, monkeypatch=monkeypatch)
     assert [d.metadata["document_id"] for d in documents[:2]] == ["7", "x"]
-    assert reasons(documents) == [None, None, *["missing_document_id"] * 5]
+    assert reasons(documents) == [None, None, *["missing_document_id"] * 3, "document_id_of_no_use"]
 
 
 def test_ready_sentences_come_with_their_scores(monkeypatch):
