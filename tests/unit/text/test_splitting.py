@@ -87,6 +87,7 @@ def test_a_sign_without_a_partner_holds_nothing_together(sentences: list[str]) -
     "sentences",
     [
         ["(I did not go.", "But whatever.)", "I went home."],
+        ["(I did not go.", "But (as I said. And so on) never.)", "I went home."],
         ["[We left.", "They stayed!]", "It rained."],
         ["He left (I saw it.)", "She cried."],
         ["He left (did you see?)", "She cried."],
@@ -141,6 +142,7 @@ def test_pairs_of_scripts_without_spaces() -> None:
 HOSTILE = (
     *("(", "( ", "(. A", "(a. A) ", "a) (b. C", "<a. B", "((a))", "(:", ":(", ".)", "A.) ", "[1]"),
     *("`", "``", "'", "''", "'. A ", '". A ', '"a 6" B. ', "“", "“a. B", "«A. ", '“("‘ A. ', "a'"),
+    *("x “a. B” ", "x (a. B) ", "“A. B.” ", "x “a. (b. C) D” "),
 )
 
 
