@@ -58,16 +58,6 @@ def model_config(name: str, revision: str | None = None) -> PretrainedConfig:
     return config
 
 
-def context_length(config: PretrainedConfig) -> int | None:
-    """Most tokens that a model can read at once; None where nothing limits it.
-
-    Args:
-        config: of the model; XLNet's says −1.
-    """
-    found = getattr(config.get_text_config(), "max_position_embeddings", None)
-    return found if found is not None and found > 0 else None
-
-
 def source_options(name: str, revision: str | None = None) -> dict[str, Any]:
     """Options for every `from_pretrained` of a model or tokenizer, once it is known that it can be had.
 

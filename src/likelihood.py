@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from src.attributes.hub_models import context_length
 from src.control_tokens import (
     Attributes,
     control_ids,
@@ -21,7 +22,7 @@ from src.control_tokens import (
     text_ids,
 )
 from src.errors import DataError
-from src.language_model import Precision, autocast, context_length
+from src.language_model import Precision, autocast
 from src.runtime import progress
 from src.target_nll import batch_of, shift, target_nll
 

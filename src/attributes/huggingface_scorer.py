@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from src.attributes.classifier_scorer import ClassifierOptions, ClassifierScorer
 from src.attributes.hub_models import missing_on_hub
@@ -44,6 +44,19 @@ class HuggingFaceScorer(ClassifierScorer):
             ge=1,
             description="longer texts are cut, in tokens; default: what the model can read",
         )
+
+        @field_validator("label", mode="before")
+        @classmethod
+        def _no_truth_value(cls, value: object) -> object:
+            if isinstance(value, bool):
+                raise ValueError(
+                    "yes, no, on, off, true and false are truth values in YAML: put it in quotes"
+                )
+            return value
+
+    version = (
+        2  # padding that changed scores, models whose positions are fewer than their tokenizer says
+    )
 
     def _build(self) -> SequenceClassifier:
         from src.attributes.sequence_classifier import SequenceClassifier, load_classifier
@@ -88,15 +101,30 @@ def output_index(label: int | str | None, config: PreTrainedConfig, model: str) 
     """Which output of a model a label names.
 
     Raises:
-        UserError: no such output, or none named although there are more than two.
+        UserError: no such output, none named although there are more than two, or it can be more than one.
     """
-    names = [str(config.id2label[i]) for i in range(config.num_labels)]
+    keys = sorted(config.id2label, key=str)
+    if set(keys) != set(range(config.num_labels)):
+        raise UserError(
+            f"classifier {model!r} numbers its outputs otherwise than from 0: what they are is not sure",
+            got=f"id2label in its config has the keys {', '.join(map(str, keys))}",
+            fix=f"correct its config.json: the keys are 0 to {config.num_labels - 1}",
+        )
+    names = [str(config.id2label[i]).strip() for i in range(config.num_labels)]
     if label is None and len(names) <= 2:
         return len(names) - 1
-    if isinstance(label, int) and 0 <= label < len(names):
+    named = [i for i, name in enumerate(names) if name == str(label).strip()]
+    if isinstance(label, int) and 0 <= label < len(names) and named in ([], [label]):
         return label
-    if label in names:
-        return names.index(label)
+    if isinstance(label, str) and len(named) == 1:
+        return named[0]
+    if named:
+        raise UserError(
+            f"classifier {model!r}: `label` can mean more than one output",
+            got=label,
+            allowed="; ".join(f"output {i} is named {name!r}" for i, name in enumerate(names)),
+            fix='name one output: a name in quotes (label: "1"), or the index of one whose number is no name',
+        )
     near = difflib.get_close_matches(str(label), names, n=1)
     raise UserError(
         f"classifier {model!r} has no such output"

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from src.config.attributes import ScorerArgs
-from src.config.scorers import scorer_class
+from src.config.scorers import registered_name, scorer_class
 from src.config.strict import Strict
 from src.errors import ScorerError, UserError
 
@@ -28,7 +28,8 @@ class Scorer(ABC):
 
     Creating one is cheap: models are loaded at the first score.
 
-    A subclass sets `Options` (every field described), `packages` (whose versions can change a score),
+    A subclass sets `Options` (every field described), `version` (raised when its scores change though its
+    options do not), `packages` (whose versions can change a score),
     `how_fields` (options that say how to compute and not what) and, where the scorer has them,
     `neutral_score` (what it gives a text in which it finds nothing) and `slow_imports` (modules that
     `_load` imports: all workers share one import of them), and writes `_load`, `_score` and `_weights`.
@@ -36,6 +37,7 @@ class Scorer(ABC):
     """
 
     Options: ClassVar[type[BaseModel]] = Strict
+    version: ClassVar[int] = 1
     packages: ClassVar[tuple[str, ...]] = ()
     how_fields: ClassVar[frozenset[str]] = frozenset()
     neutral_score: ClassVar[float | None] = None
@@ -80,14 +82,16 @@ class Scorer(ABC):
         """What decides on the scores: the same on every machine that scores alike.
 
         Returns:
-            `name`, `options` (as JSON, without those that only say how to compute), a version for
-            each package and a sha256 for each weights file or lexicon. Loads what it has to hash.
+            `name` as in the args, its `version`, `options` (as JSON, without those that only say how to
+            compute), a version for each package and a sha256 for each weights file or lexicon. Loads what it
+            has to hash.
         """
         if self._weights_known is None:
             self._weights_known = self._weights()
         options = self.options.model_dump(mode="json", exclude=set(self.how_fields))
         return {
-            "name": f"{type(self).__module__}:{type(self).__qualname__}",
+            "name": registered_name(type(self)),
+            "version": str(self.version),
             "options": json.dumps(options, sort_keys=True),
             # Without `+cpu` and the like, which name a build, not a version.
             **{name: metadata.version(name).split("+")[0] for name in self.packages},

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Sequence
+import itertools
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -24,9 +28,11 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-from src.attributes.hub_models import local_only, require_safetensors
+from src.attributes.hub_models import context_length, local_only, require_safetensors
 from src.errors import ProjectError, ScorerError, UnavailableError, first_line
 from src.runtime import pick_device
+
+logger = logging.getLogger(__name__)
 
 NO_LIMIT = 10**6  # transformers writes a number like 1e30 where a tokenizer has no length limit
 
@@ -63,8 +69,10 @@ class SequenceClassifier:
         self.precision = precision
         limits = [limit for limit in (max_length, _readable(model, tokenizer)) if limit is not None]
         self.max_length = min(limits, default=None)
-        can_pad = tokenizer.pad_token_id is not None and model.config.pad_token_id is not None
-        self.batch_size = batch_size if can_pad else 1
+        # Without a padding token some models refuse more than one row, whatever the lengths.
+        self.batch_size = batch_size if model.config.pad_token_id is not None else 1
+        self._padding: Padding | None = None
+        self._padding_tried = False
 
     @torch.inference_mode()
     def logits(self, texts: list[str], precision: str | None = None) -> torch.Tensor:
@@ -79,24 +87,54 @@ class SequenceClassifier:
             precision: `fp32` or `bf16`; None is the classifier's own.
         """
         model = self._model(precision or self.precision)
-        encoded = self.tokenizer(
-            texts, truncation=self.max_length is not None, max_length=self.max_length
-        )
+        encoded = self._encoded(texts)
         order = sorted(range(len(texts)), key=lambda i: len(encoded["input_ids"][i]))
         lengths = [len(encoded["input_ids"][i]) for i in order]
         found = []
         with torch.autocast(self.device.type, torch.bfloat16, enabled=model is self._rounded):
-            for batch in batches_of_like_length(lengths, self.batch_size):
+            padding = self._padding_that_changes_nothing() if lengths[0] < lengths[-1] else None
+            for batch in batches_of_like_length(
+                lengths, self.batch_size, padded=padding is not None
+            ):
                 batch = [order[i] for i in batch]
                 rows = {key: [values[i] for i in batch] for key, values in encoded.items()}
-                if len(batch) == 1:  # also where the tokenizer has nothing to pad with
-                    inputs = BatchEncoding(rows, tensor_type="pt")
-                else:
-                    inputs = self.tokenizer.pad(rows, return_tensors="pt")
+                inputs = _tensors(rows, padding)
                 found.append(model(**inputs.to(self.device)).logits.float().cpu())
         in_order = torch.empty(len(texts), found[0].shape[1])
         in_order[order] = torch.cat(found)
         return in_order
+
+    def _encoded(self, texts: list[str]) -> BatchEncoding:
+        cut = self.max_length is not None
+        return self.tokenizer(texts, truncation=cut, max_length=self.max_length)
+
+    def _padding_that_changes_nothing(self) -> Padding | None:
+        """How to pad rows of a batch so that each gets the outputs that it has alone; None: not at all.
+
+        Found by trying, once: models find the first or the last token of a text in ways of their own,
+        some by comparing with a padding id that is not their tokenizer's, and not all heed the mask.
+        """
+        if self.batch_size == 1 or self._padding_tried:
+            return self._padding
+        self._padding_tried = True
+        model, trial = self._model("fp32"), self._encoded(list(_TRIAL))
+        with torch.autocast(self.device.type, enabled=False):
+            alone = torch.cat(
+                [
+                    _logits(model, {key: [values[i]] for key, values in trial.items()}, None)
+                    for i in range(len(_TRIAL))
+                ]
+            )
+            for padding in _paddings(model, self.tokenizer):
+                if _is_rounding(_logits(model, trial, padding) - alone, alone):
+                    self._padding = padding
+                    return padding
+        logger.warning(
+            "%s gives texts padded to one length other scores than alone: only texts of one length are "
+            "computed together, which is slower",
+            type(model).__name__,
+        )
+        return None
 
     def _model(self, precision: str) -> PreTrainedModel:
         """The model on its device; only now: a process that hashes weights needs no accelerator."""
@@ -117,17 +155,78 @@ class SequenceClassifier:
         return {"weights": digest.hexdigest(), "tokenizer": _vocabulary_sha256(self.tokenizer)}
 
 
-def batches_of_like_length(lengths: Sequence[int], batch_size: int) -> Iterator[range]:
+@dataclass(frozen=True)
+class Padding:
+    """What rows of a batch are padded with, and on which side."""
+
+    token_id: int
+    side: Literal["left", "right"]
+    type_id: int
+
+    def fill(self, key: str, row: list[int], width: int) -> list[int]:
+        """One of a text's inputs, filled up to a width; the mask is 0 at padding."""
+        value = {"input_ids": self.token_id, "token_type_ids": self.type_id}.get(key, 0)
+        filler = [value] * (width - len(row))
+        return filler + row if self.side == "left" else row + filler
+
+
+# Texts of unlike lengths, to try how a model takes padding.
+_TRIAL = (
+    "Yes.",
+    "The old gardener opened the window.",
+    "A visiting engineer counted three red boxes, and nobody said a word about it afterwards.",
+)
+_ROUNDING = 1e-3
+"""Largest difference that is rounding in fp32, in standard deviations of the trial's outputs. Measured on the
+kinds of tests/unit/attributes/test_sequence_classifier.py: rounding is below 1e-5, a fault above 1e-1."""
+
+
+def _paddings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Iterator[Padding]:
+    """Ways to pad, the tokenizer's own first."""
+    sides = sorted(("right", "left"), key=lambda side: side != tokenizer.padding_side)
+    named = (tokenizer.pad_token_id, model.config.pad_token_id)
+    ids = dict.fromkeys(i for i in named if i is not None and i >= 0)
+    for side, token_id in itertools.product(sides, ids):
+        yield Padding(token_id, side, tokenizer.pad_token_type_id)
+
+
+def _tensors(rows: Mapping[str, list[list[int]]], padding: Padding | None) -> BatchEncoding:
+    """Rows of inputs as tensors [rows, longest]; of one length where there is no padding."""
+    if padding is not None:
+        width = max(map(len, rows["input_ids"]))
+        rows = {
+            key: [padding.fill(key, row, width) for row in values] for key, values in rows.items()
+        }
+    return BatchEncoding(dict(rows), tensor_type="pt")
+
+
+def _logits(
+    model: PreTrainedModel, rows: Mapping[str, list[list[int]]], padding: Padding | None
+) -> torch.Tensor:
+    return model(**_tensors(rows, padding).to(model.device)).logits.float().cpu()
+
+
+def _is_rounding(apart: torch.Tensor, alone: torch.Tensor) -> bool:
+    """Whether outputs [texts, outputs] differ by no more than rounding; NaN is a difference."""
+    tolerance = _ROUNDING * alone.std(0) + 1e-6 * alone.abs().max()
+    return bool((apart.abs() <= tolerance).all())
+
+
+def batches_of_like_length(
+    lengths: Sequence[int], batch_size: int, *, padded: bool = True
+) -> Iterator[range]:
     """Cut rising lengths into batches in which no more than about a fifth can be padding.
 
     Args:
         lengths: of the texts, rising, in tokens.
         batch_size: most texts of a batch.
+        padded: False: the texts of a batch are of one length.
     """
     start = 0
     for end in range(1, len(lengths) + 1):
         full = end - start == batch_size
-        if end == len(lengths) or full or lengths[end] > 1.25 * lengths[start] + 1:
+        longest = 1.25 * lengths[start] + 1 if padded else lengths[start]
+        if end == len(lengths) or full or lengths[end] > longest:
             yield range(start, end)
             start = end
 
@@ -191,14 +290,13 @@ def _vocabulary_sha256(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def _readable(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int | None:
     """The longest text that a model can read, in tokens; None where nothing limits it."""
-    if tokenizer.model_max_length < NO_LIMIT:
-        return tokenizer.model_max_length
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if positions is None:
-        return None
-    # RoBERTa's relatives count positions from behind their padding index.
-    padding_index = getattr(getattr(model.base_model, "embeddings", None), "padding_idx", None)
-    return positions if padding_index is None else positions - padding_index - 1
+    limits = [tokenizer.model_max_length] if tokenizer.model_max_length < NO_LIMIT else []
+    positions = context_length(model.config)
+    if positions is not None:
+        # RoBERTa's relatives count positions from behind their padding index.
+        padding_index = getattr(getattr(model.base_model, "embeddings", None), "padding_idx", None)
+        limits.append(positions if padding_index is None else positions - padding_index - 1)
+    return min(limits, default=None)
 
 
 def load_classifier(

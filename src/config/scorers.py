@@ -46,3 +46,9 @@ def scorer_class(name: str) -> type[Any]:
             "`_load`, `_score` and `_weights` is needed (see src/attributes/scorer.py)"
         )
     return found
+
+
+def registered_name(found: type[Any]) -> str:
+    """The name under which args files ask for a scorer's class: files may move, names stay."""
+    target = f"{found.__module__}:{found.__qualname__}"
+    return next((name for name, one in SCORERS.items() if one == target), target)

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from src.attributes.attribute import Attributes
+from src.attributes.hub_models import context_length
 from src.config.evaluation import Condition, DecodingArgs
 from src.control_tokens import (
     Placement,
@@ -35,7 +36,7 @@ from src.evaluation.continuation import Continuation
 from src.evaluation.generation.sampling import draw_for_groups, uniforms
 from src.evaluation.plan.cells import active_weights
 from src.evaluation.plan.prompts import Prompt
-from src.language_model import context_length, load_language_model, pick_precision
+from src.language_model import load_language_model, pick_precision
 from src.runtime import progress
 
 logger = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -72,9 +73,11 @@ def test_each_function(three: Path, function: str) -> None:
 
 
 def test_an_output_by_name_or_index(three: Path, tmp_path: Path) -> None:
-    by_index = {i: scorer(three, label=i).score(TEXTS).tolist() for i in range(3)}
+    by_index = {i: scorer(three, label=i).score(TEXTS).tolist() for i in (0, 2)}
     assert scorer(three, label="calm").score(TEXTS).tolist() == by_index[0]
     assert scorer(three, label="1").score(TEXTS).tolist() == by_index[2]  # a name, not an index
+    with pytest.raises(UserError, match=r"can mean more than one output.*output 2 is named '1'"):
+        scorer(three, label=1).score(TEXTS)
     two = tiny_text_classifier(tmp_path, ["no", "yes"])
     second = scorer(two, label="yes").score(TEXTS).tolist()
     assert scorer(two).score(TEXTS).tolist() == second
@@ -170,3 +173,49 @@ def test_the_fingerprint_knows_the_weights_not_the_place(three: Path, tmp_path: 
     again = scorer(tmp_path, label=0).fingerprint()
     assert again["sha256 of weights"] == first["sha256 of weights"]
     assert again["sha256 of tokenizer"] == first["sha256 of tokenizer"]
+
+
+@pytest.mark.parametrize(
+    "labels,label",
+    [
+        (["1", "2", "3"], 1),
+        (["1", "2", "3"], 2),
+        (["0", "2", "1"], 1),
+        (["a", "b", "a"], "a"),
+        (["a", " a", "b"], "a"),
+        (["-1", "0", "1"], 0),
+    ],
+)
+def test_a_label_that_can_mean_two_outputs_is_refused(
+    tmp_path: Path, labels: list[str], label: object
+) -> None:
+    folder = tiny_text_classifier(tmp_path, labels)
+    with pytest.raises(UserError, match="can mean more than one output"):
+        scorer(folder, label=label).score(["a"])
+
+
+@pytest.mark.parametrize(
+    "labels", [["0", "1", "2"], ["1 star", "2 stars", "3 stars"], ["a", "b", "b"]]
+)
+def test_an_index_that_can_mean_nothing_else_is_taken(tmp_path: Path, labels: list[str]) -> None:
+    folder = tiny_text_classifier(tmp_path, labels)
+    expected = pipeline_scores(folder, labels[0])
+    assert scorer(folder, label=0).score(TEXTS) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("keys", [("1", "2"), ("0", "2"), ("1", "0", "3")])
+def test_outputs_that_are_numbered_otherwise_than_from_0_are_refused(
+    tmp_path: Path, keys: tuple[str]
+) -> None:
+    folder = tiny_text_classifier(tmp_path, [f"name {key}" for key in keys])
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"] = {key: f"name {key}" for key in keys}
+    (folder / "config.json").write_text(json.dumps(config))
+    for label in (None, 0, f"name {keys[0]}"):
+        with pytest.raises(UserError, match="numbers its outputs otherwise than from 0"):
+            scorer(folder, label=label).score(["a"])
+
+
+def test_a_truth_value_is_no_label(three: Path) -> None:
+    with pytest.raises(ValueError, match="put it in quotes"):
+        scorer(three, label=True)
