@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from src.artifacts.manifest import partial_folder
-from src.artifacts.run_folder import Run
+from src.artifacts.run_folder import Fits, Run, never_fits
 from src.errors import UnavailableError, UserError
 
 
 def check_output(
-    folder: Path, stage: str, args: Mapping[str, Any] | None = None, *, overwrite: bool = False
+    folder: Path,
+    stage: str,
+    args: Mapping[str, Any] | None = None,
+    *,
+    overwrite: bool = False,
+    fits: Fits = never_fits,
 ) -> Literal["fresh", "resumed", "done", "replaced"]:
     """Whether a run can write its results there; looks, and writes nothing.
 
@@ -23,6 +28,7 @@ def check_output(
         stage: of the run.
         args: the resolved args as JSON, to be compared with those of what is there; None: not compared.
         overwrite: what is there will be replaced, so it may be of other args.
+        fits: what the stage does with an unfinished run of other args.
 
     Returns:
         What a run would find: nothing, an unfinished run, a finished one, or something to replace.
@@ -48,7 +54,7 @@ def check_output(
     unfinished = partial_folder(folder)
     if not unfinished.exists() and not folder.exists():
         return "fresh"
-    run = Run(folder, stage, args or {})
+    run = Run(folder, stage, args or {}, fits=fits)
     if args is not None:
         run.check_args()
     return "resumed" if unfinished.exists() else "done"

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,8 +27,17 @@ from src.artifacts.manifest_schema import SCHEMA_VERSIONS
 from src.artifacts.provenance import git_commit, package_versions
 from src.errors import ArtifactError, UnavailableError
 
+logger = logging.getLogger(__name__)
+
 ARGS = "args.json"
 Status = Literal["fresh", "resumed", "done"]
+Fits = Callable[[Mapping[str, Any], Path], Collection[str] | None]
+"""(args of an unfinished run, its folder) → names in the folder that fit other args too, none where nothing
+that took long is there yet; None: something would be lost."""
+
+
+def never_fits(before: Mapping[str, Any], partial: Path) -> None:
+    """An unfinished run of other args is refused."""
 
 
 class Run:
@@ -49,6 +59,7 @@ class Run:
         *,
         overwrite: bool = False,
         keep_on_overwrite: Collection[str] = (),
+        fits: Fits = never_fits,
     ) -> None:
         """Prepare, without touching the disk.
 
@@ -59,6 +70,7 @@ class Run:
             overwrite: delete what is there and start anew.
             keep_on_overwrite: names inside an unfinished run that overwriting leaves there; the stage itself
                 decides whether they fit the new args.
+            fits: what the stage does with an unfinished run of other args.
         """
         self.folder, self.stage = Path(folder), stage
         self.args = json.loads(json.dumps(args, allow_nan=False))
@@ -66,6 +78,7 @@ class Run:
         self.status: Status = "fresh"
         self._retired = self.folder.with_name(self.folder.name + ".replaced")
         self._overwrite = overwrite
+        self._fits = fits
         self._kept = frozenset(keep_on_overwrite)
         self._lock: int | None = None
 
@@ -106,8 +119,7 @@ class Run:
             self._give_final_name()
             return
         elif (self.partial / ARGS).is_file():
-            self._check_same(json.loads((self.partial / ARGS).read_text(encoding="utf-8")))
-            self.status = "resumed"
+            self.status = self._go_on(json.loads((self.partial / ARGS).read_text(encoding="utf-8")))
         elif self.folder.exists():
             # Another run published it a moment ago, or --overwrite was killed before it began.
             shutil.rmtree(self.partial)
@@ -123,7 +135,10 @@ class Run:
         for path in (self.partial / MANIFEST, self.partial / ARGS):
             if path.is_file():
                 content = json.loads(path.read_text(encoding="utf-8"))
-                self._check_same(content["args"] if path.name == MANIFEST else content)
+                if path.name == MANIFEST:
+                    self._check_same(content["args"])
+                elif self._fits(content, self.partial) is None:
+                    self._check_same(content)
                 return
         if self.folder.exists() and not self.partial.exists():
             self._check_same(self._args_of_finished())
@@ -135,6 +150,19 @@ class Run:
                 fix="move it away, set another output folder, or replace it with --overwrite",
             )
         return read_manifest(self.folder, self.stage, verify=False)["args"]
+
+    def _go_on(self, before: dict[str, Any]) -> Status:
+        """Take over what an unfinished run did, as far as it fits these args."""
+        different = differences(before, self.args)
+        if not different:
+            return "resumed"
+        kept = self._fits(before, self.partial)
+        if kept is None:
+            self._check_same(before)
+        used = f"{', '.join(kept)} is used again" if kept else "nothing of it is used"
+        logger.info("an unfinished run of other args: %s (%s)", used, "; ".join(different))
+        _empty(self.partial, kept or ())
+        return "resumed" if kept else "fresh"
 
     def _check_same(self, before: dict[str, Any]) -> None:
         different = differences(before, self.args)

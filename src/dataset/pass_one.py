@@ -22,7 +22,7 @@ from src.attributes.scorer import cached_scorer
 from src.config.dataset import DatasetArgs, HubSource
 from src.dataset.executor import executor_for
 from src.dataset.inputs import open_input, ranks_by_part
-from src.dataset.layout import MADE_FROM, SCORED, WORK
+from src.dataset.layout import MADE_FROM, PASS_ONE_KEYS, SCORED, WORK
 from src.dataset.readers import ReadDocuments
 from src.dataset.scored_shards import ScoredShards, WriteScoredShard, shard_path
 from src.dataset.slurm_executor import still_at_work
@@ -58,12 +58,10 @@ def describe_pass_one(args: DatasetArgs, tokenizer_fingerprint: str) -> dict[str
     Raises:
         DataError, UnavailableError: there is no input, or it cannot be reached.
     """
-    used = {"source", "seed", "sample_fraction", "excluded_sources", "cleaning", "min_words"}
-    used |= {"context_length"}
     opened = open_input(args.source)
     return {
         "version": PASS_ONE_VERSION,
-        "args": args.model_dump(mode="json", include=used),
+        "args": args.model_dump(mode="json", include=set(PASS_ONE_KEYS)),
         "tasks": args.executor.tasks,
         "input": opened.describe(),
         "parts": opened.names(),

@@ -5,13 +5,16 @@ The heavy libraries are imported only where there is work to do: a finished run 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from src.artifacts.manifest import Manifest, is_finished, read_manifest
 from src.artifacts.output_folder import check_output
 from src.artifacts.run_folder import Run
 from src.config.dataset import DatasetArgs
-from src.dataset.layout import CARD, SCORED, STAGE, WORK
+from src.dataset.layout import CARD, PASS_ONE_KEYS, SCORED, STAGE, WORK
 from src.errors import ArtifactError, ProjectError
 
 
@@ -47,6 +50,7 @@ def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool 
         manifest_args(args),
         overwrite=overwrite,
         keep_on_overwrite=(SCORED, WORK),
+        fits=partial(_fits, args),
     )
     with run:
         already = run.status == "done"
@@ -64,6 +68,22 @@ def manifest_args(args: DatasetArgs) -> dict[str, Any]:
     """The args that decide on the result, as JSON: all but who works at it."""
     value = args.model_dump(mode="json", exclude={"executor"})
     return {**value, "executor": {"tasks": args.executor.tasks}}
+
+
+def _fits(args: DatasetArgs, before: Mapping[str, Any], _: Path) -> tuple[str, str] | None:
+    """Pass 1 is used again where nothing that decides on it differs: pass 2 is light, and done anew."""
+    same = pass_one_args(before) == pass_one_args(manifest_args(args))
+    return (SCORED, WORK) if same else None
+
+
+def pass_one_args(args: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a run's args, as JSON, decides on pass 1 and its tasks."""
+    return {
+        **{key: args[key] for key in PASS_ONE_KEYS},
+        "tokenizer": args["tokenizer"],
+        "scorers": {name: one["scorer"] for name, one in args["attributes"].items()},
+        "tasks": args["executor"]["tasks"],
+    }
 
 
 def _summary(manifest: Manifest) -> str:
@@ -87,7 +107,13 @@ def _dry_run(args: DatasetArgs, overwrite: bool) -> str:
     problems = find_problems(args, look_inside=True)
     found = None
     try:
-        found = check_output(args.output, STAGE, manifest_args(args), overwrite=overwrite)
+        found = check_output(
+            args.output,
+            STAGE,
+            manifest_args(args),
+            overwrite=overwrite,
+            fits=partial(_fits, args),
+        )
     except ArtifactError as problem:
         problems.found.append(problem)
     except ProjectError:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from src.artifacts.manifest import is_finished, read_manifest
 from src.artifacts.output_folder import check_output
@@ -51,7 +55,8 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
     with process_group(args.device):
         done = agreed(is_finished(args.output))
         inputs = None if done and not overwrite else _hashed_inputs(args)
-        run = Run(args.output, STAGE, args.model_dump(mode="json"), overwrite=overwrite)
+        resolved = args.model_dump(mode="json")
+        run = Run(args.output, STAGE, resolved, overwrite=overwrite, fits=partial(_fits, args))
         with entered_run(run):
             if run.status == "done":
                 _check_unchanged(args)
@@ -60,11 +65,17 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
     return describe_results(args.output) if is_main_process() else ""
 
 
+def _fits(args: EvaluationArgs, before: Mapping[str, Any], _: Path) -> tuple[str] | None:
+    """What was written is named by all that decides on it but the data set, which says how it is labelled."""
+    return (WORK,) if before["dataset"] == str(args.dataset) else None
+
+
 def _dry_inputs(args: EvaluationArgs, overwrite: bool) -> Inputs:
     """The inputs; what is wrong with them, and an unfinished run of other args, in one error."""
     problems = Problems()
     resolved = args.model_dump(mode="json")
-    problems.attempt(check_output, args.output, STAGE, resolved, overwrite=overwrite)
+    fits = partial(_fits, args)
+    problems.attempt(check_output, args.output, STAGE, resolved, overwrite=overwrite, fits=fits)
     return find_inputs(args, hash_files=False, problems=problems)
 
 

@@ -1,4 +1,8 @@
-"""Names of what is in a trained model's folder (design section 4); imports nothing."""
+"""Names of what is in a trained model's folder (design section 4); and what an unfinished one is worth."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 METRICS = "metrics.jsonl"
 TIMING = "timing.jsonl"
@@ -7,3 +11,8 @@ FINAL = "final"
 CHECKPOINTS = "checkpoints"
 # Only while the run is made: the Trainer's own checkpoints.
 WORK = "work"
+
+
+def nothing_saved_yet(before: Mapping[str, Any], partial: Path) -> tuple[()] | None:
+    """An unfinished run of other args gives way as long as it has no weights: no step would be lost."""
+    return None if any(partial.rglob("*.safetensors")) else ()

@@ -27,6 +27,7 @@ from src.language_model import (
 from src.problems import Problems
 from src.process_group import check_launcher
 from src.runtime import is_first_of_its_machine, pick_device, world_size
+from src.training.layout import nothing_saved_yet
 from src.training.schedule import Schedule, plan_schedule
 from src.training.validation import ValidationSentences, choose_validation
 
@@ -109,7 +110,12 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
         needed = _disk_bytes(args, config, schedule)
         problems.attempt(check_disk_space, args.output, needed)
     problems.attempt(
-        check_output, args.output, "training", args.what_is_trained(), overwrite=overwrite
+        check_output,
+        args.output,
+        "training",
+        args.what_is_trained(),
+        overwrite=overwrite,
+        fits=nothing_saved_yet,
     )
     problems.raise_all()
     return Plan(

@@ -13,7 +13,7 @@ from src.artifacts.run_folder import Run
 from src.config.training import TrainingArgs
 from src.process_group import agreed, entered_run, process_group
 from src.runtime import is_first_of_its_machine, is_main_process
-from src.training.layout import CURVE, FINAL, METRICS
+from src.training.layout import CURVE, FINAL, METRICS, nothing_saved_yet
 
 if TYPE_CHECKING:
     from src.training.preflight import Plan
@@ -45,7 +45,8 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
     with process_group(args.device):
         done = agreed(is_finished(args.output))
         plan = _preflight(args, overwrite) if overwrite or not done else None
-        run = Run(args.output, STAGE, args.what_is_trained(), overwrite=overwrite)
+        trained = args.what_is_trained()
+        run = Run(args.output, STAGE, trained, overwrite=overwrite, fits=nothing_saved_yet)
         with entered_run(run):
             if run.status == "done":
                 return f"already done: {args.output}\n{_summary(args)}"

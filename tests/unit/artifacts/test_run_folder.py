@@ -1,5 +1,6 @@
 """Run folders: published in one step, resumed with the same args, refused with others."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from src.artifacts import manifest_schema, run_folder
 from src.artifacts.atomic_files import file_sha256
 from src.artifacts.manifest import read_manifest
+from src.artifacts.output_folder import check_output
 from src.artifacts.run_folder import Run, differences
 from src.errors import ArtifactError, UnavailableError
 from tests.builders import MANIFEST_FACTS
@@ -59,6 +61,37 @@ def test_other_args_are_refused_with_the_differences_until_overwrite(tmp_path):
     finish(tmp_path / "run", other, overwrite=True)
     assert read_manifest(tmp_path / "run", "dataset")["args"] == other
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_unfinished_run_of_other_args_gives_what_the_stage_says_still_fits(tmp_path):
+    other = {**ARGS, "seed": 2}
+    for name in ("heavy", "stale"):
+        with Run(tmp_path / "run", "dataset", ARGS, overwrite=name == "heavy") as run:
+            (run.partial / name).mkdir()
+
+    def fits(before, partial):
+        assert (before, partial) == (ARGS, run.partial)
+        return kept
+
+    kept = None
+    assert check_raises(tmp_path / "run", other, fits)
+    kept = ("heavy",)
+    assert check_output(tmp_path / "run", "dataset", other, fits=fits) == "resumed"
+    with Run(tmp_path / "run", "dataset", other, fits=fits) as run:
+        assert run.status == "resumed"
+        assert sorted(p.name for p in run.partial.iterdir()) == ["args.json", "heavy"]
+        assert json.loads((run.partial / "args.json").read_text()) == other
+    with Run(tmp_path / "run", "dataset", ARGS, fits=lambda *_: ()) as run:
+        assert run.status == "fresh"
+        assert [p.name for p in run.partial.iterdir()] == ["args.json"]
+
+
+def check_raises(folder, args, fits):
+    with pytest.raises(ArtifactError, match="other args"):
+        check_output(folder, "dataset", args, fits=fits)
+    with pytest.raises(ArtifactError, match="other args"):
+        Run(folder, "dataset", args, fits=fits).__enter__()
+    return True
 
 
 def test_an_unfinished_run_is_resumed_with_equal_args_only(tmp_path):

@@ -528,14 +528,27 @@ def test_human_ratings_stay_with_their_sentences_and_are_audited(run, tmp_path, 
     assert "no sentence has a human rating of sentiment" in caplog.text
 
 
-def test_pass_one_is_kept_where_pass_two_could_not_be_done(make_args, monkeypatch):
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("change", [{}, {"untagged_fraction": 0.5}, {"validation__max_words": 14}])
+def test_pass_one_is_kept_where_pass_two_could_not_be_done(
+    make_args, monkeypatch, caplog, overwrite, change
+):
     with pytest.raises(DataError, match="too few sentences for a balanced"):
         create_dataset(make_args(validation__sentences=4000))
-    with pytest.raises(ArtifactError, match=r"validation\.sentences: was 4000, now 40"):
-        create_dataset(make_args())
     monkeypatch.setattr(executor.QuietLocalExecutor, "run", None)
-    create_dataset(make_args(), overwrite=True)
+    with caplog.at_level("INFO"):
+        create_dataset(make_args(**change), overwrite=overwrite)
     assert files_of(make_args().output) == FILES
+    assert "pass 1 is done already" in caplog.text
+
+
+@pytest.mark.parametrize("change", [{"min_words": 3}, {"seed": 9}, {"cleaning": "paper"}])
+def test_an_unfinished_run_whose_pass_one_would_differ_is_refused(make_args, change):
+    with pytest.raises(DataError, match="too few sentences for a balanced"):
+        create_dataset(make_args(validation__sentences=4000))
+    for dry_run in (True, False):
+        with pytest.raises(ArtifactError, match=next(iter(change))):
+            create_dataset(make_args(**change), dry_run=dry_run)
 
 
 @pytest.mark.parametrize("spoil", ["shard", "args", "input"])

@@ -10,6 +10,7 @@ from src.artifacts.run_folder import Run
 from src.errors import ArtifactError, UserError
 from src.evaluation import steps
 from src.evaluation.generation.generations_file import read_generations
+from src.evaluation.generation.writer import Writer
 from src.evaluation.run import evaluate
 from tests.demo_attributes import BOTH
 from tests.unit.evaluation.conftest import Project
@@ -71,7 +72,7 @@ def test_a_row_of_the_metrics_per_cell_and_attribute(finished):
     assert {one["a"]["decoding"] for one in metrics["comparisons"]} == {"sample", "contrast"}
     assert len(metrics["controllability"]) == 2 * 2
     assert metrics["reference"]["name"] == str(project.base)
-    assert metrics["scorers"]["toxicity"]["name"].endswith("ProfanityCheckScorer")
+    assert metrics["scorers"]["toxicity"]["name"] == "profanity_check"
 
 
 def test_the_latex_tables_are_the_printed_ones(finished):
@@ -164,7 +165,8 @@ def test_other_args_are_refused(finished, dry_run):
 
 def test_a_dry_run_names_an_unfinished_run_of_other_args_beside_all_else(own_project):
     args = own_project.args()
-    with Run(args.output, "evaluation", args.model_dump(mode="json")):
+    began = args.model_dump(mode="json") | {"dataset": "another"}
+    with Run(args.output, "evaluation", began):
         pass  # begun, and stopped before any work
     with pytest.raises(UserError) as refused:
         evaluate(own_project.args(seed=1, device="tpu"), dry_run=True)
@@ -239,3 +241,29 @@ def test_several_samples_of_a_prompt(project):
     metrics = json.loads((args.output / "metrics.json").read_text())
     counts = {(r["prompts"], r["n_prompts"], r["n_continuations"]) for r in metrics["rows"]}
     assert counts == {("unprompted", 5, 5), ("validation", 4, 12)}
+
+
+@pytest.mark.parametrize("change", [{"bootstrap_resamples": 200}, {"seed": 5}])
+def test_an_unfinished_evaluation_goes_on_with_other_args_and_writes_again_only_what_they_change(
+    own_project, monkeypatch, change
+):
+    args, wrote = own_project.args(), []
+    with monkeypatch.context() as killed:
+        killed.setattr(
+            "src.evaluation.run.write_results", None
+        )  # all is written, nothing published
+        with pytest.raises(TypeError):
+            evaluate(args)
+    real = Writer.batches
+
+    def batches(self, *given):
+        wrote.append(given)
+        return real(self, *given)
+
+    monkeypatch.setattr(Writer, "batches", batches)
+    evaluate(own_project.args(**change))
+    assert bool(wrote) == ("seed" in change)
+    undisturbed = own_project.args(output=str(args.output) + "_fresh", **change)
+    evaluate(undisturbed)
+    for name in ("metrics.json", "generations.parquet"):
+        assert (args.output / name).read_bytes() == (undisturbed.output / name).read_bytes()

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from pydantic import ValidationError
 
+from src.artifacts.run_folder import Run
 from src.errors import ArtifactError, UnavailableError, UserError
 from src.training.preflight import preflight
 from src.training.run import train
@@ -109,6 +110,28 @@ def test_an_output_that_cannot_be_used_is_known_before(gpt2, tmp_path):
     assert "16 steps" in train(other, dry_run=True, overwrite=True)
     same = training_args(folder, data, base, optimisation={"learning_rate": 1e-3, "max_steps": 1})
     assert "nothing to do" in train(same, dry_run=True)
+
+
+@pytest.mark.parametrize("saved", [None, "work/checkpoint-3", "checkpoints/step-000001"])
+def test_an_unfinished_run_of_other_args_gives_way_until_it_has_weights(gpt2, tmp_path, saved):
+    base, data = gpt2
+    args = training_args(tmp_path / "m", data, base)
+    for rate in (1e-3, 2e-3):
+        args = training_args(
+            tmp_path / "m", data, base, optimisation={"learning_rate": rate, "max_steps": 1}
+        )
+        if rate == 1e-3:
+            with Run(args.output, "training", args.what_is_trained()) as run:
+                (run.partial / "metrics.jsonl").write_text("stale")
+                if saved:
+                    (run.partial / saved).mkdir(parents=True)
+                    (run.partial / saved / "model.safetensors").write_text("weights")
+    if saved:
+        with pytest.raises(ArtifactError, match=r"learning_rate: was 0\.001, now 0\.002"):
+            train(args)
+    else:
+        assert "1 steps" in train(args, dry_run=True)
+        assert "1 steps" in train(args)
 
 
 def test_one_problem_is_said_as_it_is(gpt2, tmp_path):
