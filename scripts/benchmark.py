@@ -33,7 +33,7 @@ from scripts.benchmark_parts.pairs import Pair, table
 from scripts.benchmark_parts.part import Options, Part, require
 from scripts.benchmark_parts.registry import PARTS
 from src.errors import EXIT_DONE, EXIT_FAILED, ProjectError, UserError
-from src.runtime import configure_logging
+from src.runtime import configure_logging, print_in_any_encoding
 
 RESULTS = Path("results/benchmark")
 logger = logging.getLogger(__name__)
@@ -112,6 +112,7 @@ def _device(wanted: str) -> tuple[str, str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run as a command; returns the exit code."""
+    print_in_any_encoding()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

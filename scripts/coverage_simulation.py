@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from src.evaluation.statistics.intervals import resampled_counts, share_interval
 from src.evaluation.statistics.paired_tests import Pair, difference, holm, sign_flip_p_values
 from src.evaluation.statistics.perplexity_intervals import perplexity_interval, perplexity_ratio
+from src.runtime import print_in_any_encoding
 
 PROMPTS = (40, 100, 400)
 SHARES = (0.05, 0.1, 0.3, 0.6)
@@ -231,6 +232,7 @@ def percentile_perplexity_coverage(
 
 def main() -> None:
     """Print all figures."""
+    print_in_any_encoding()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-sets", type=int, default=4000, help="data sets of each regime")
     parser.add_argument("--seed", type=int, default=0)

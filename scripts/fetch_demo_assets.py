@@ -46,7 +46,7 @@ from src.artifacts.manifest import MANIFEST
 from src.artifacts.output_folder import check_disk_space
 from src.artifacts.provenance import package_versions
 from src.errors import EXIT_FAILED, ArtifactError, ProjectError, UnavailableError
-from src.runtime import configure_logging
+from src.runtime import configure_logging, print_in_any_encoding
 
 log = logging.getLogger(__name__)
 
@@ -242,6 +242,7 @@ Media Text", ICWSM 2014. Changed: file format, HTML escapes undone.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
+    print_in_any_encoding()
     parser = argparse.ArgumentParser(description="Make the demo's model and corpus.")
     parser.add_argument("--out", type=Path, default=Path("assets"), help="folder (default: assets)")
     parser.add_argument("--force", action="store_true", help="make it again even if it is complete")

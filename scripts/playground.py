@@ -43,7 +43,7 @@ from src.evaluation.playground.runs import (
     offered_models,
     veiled_at_first,
 )
-from src.runtime import configure_logging
+from src.runtime import configure_logging, print_in_any_encoding
 
 if TYPE_CHECKING:
     import gradio
@@ -240,6 +240,18 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def reach_without_proxy(host: str) -> None:
+    """Keep requests to the page itself from the user's proxy: gradio asks it once whether it is up.
+
+    Args:
+        host: address that the page is served on.
+    """
+    own = ["localhost", "127.0.0.1", "::1", host]
+    for name in ("no_proxy", "NO_PROXY"):  # some libraries read the one, some the other
+        known = [one for one in os.environ.get(name, "").split(",") if one]
+        os.environ[name] = ",".join(dict.fromkeys([*known, *own]))
+
+
 def _play(flags: argparse.Namespace) -> None:
     runs, problems = (named_runs(flags.runs), []) if flags.runs else all_runs(MODELS)
     if not is_loopback(flags.host):
@@ -261,10 +273,12 @@ def _play(flags: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run as a command; returns the exit code."""
+    print_in_any_encoding()
     flags = _parse(argv)
     configure_logging()
     # Before gradio is imported, which reads them then: it reports to nobody.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    reach_without_proxy(flags.host)
     try:
         if importlib.util.find_spec("gradio") is None:
             raise UserError("the playground needs gradio, which is not installed", fix=INSTALL)

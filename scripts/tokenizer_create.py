@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from src.config.dataset import DatasetArgs
 from src.config.loading import load_args
 from src.errors import EXIT_DONE, ProjectError, UserError
-from src.runtime import configure_logging
+from src.runtime import configure_logging, print_in_any_encoding
 
 # What transformers saves for a tokenizer of any kind.
 TOKENIZER_FILES = {
@@ -101,6 +101,7 @@ def _check_replaceable(folder: Path) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run as a command; returns the exit code."""
+    print_in_any_encoding()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

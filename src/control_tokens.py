@@ -82,11 +82,9 @@ def load_tokenizer(
             f"{name!r} holds no tokenizer that can be read ({first_line(error)})",
             fix="check the name, or set another folder",
         ) from error
-    _check_usable(tokenizer, name, control_tokens_of(attributes or {}))
-    tokenizer.add_special_tokens(
-        {"additional_special_tokens": control_tokens_of(attributes or {})},
-        replace_extra_special_tokens=False,
-    )
+    wanted = control_tokens_of(attributes or {})
+    _check_usable(tokenizer, name, wanted)
+    _add_control_tokens(tokenizer, name, wanted)
     for how_it_was_loaded in ("is_local", "local_files_only"):
         tokenizer.init_kwargs.pop(how_it_was_loaded, None)  # would be saved with it
     if tokenizer.pad_token_id is None:
@@ -104,6 +102,13 @@ def _check_usable(tokenizer: PreTrainedTokenizerBase, name: str, wanted: Sequenc
         raise UserError(
             f"tokenizer {name!r} has no end-of-text token", fix="choose another tokenizer"
         )
+    try:
+        text_ids(tokenizer, [_STRANGE_TEXT])
+    except Exception as error:  # tokenizers raises a bare Exception
+        raise UserError(
+            f"tokenizer {name!r} cannot encode every text ({first_line(error)})",
+            fix="give it an unknown token that is in its vocabulary, or choose another tokenizer",
+        ) from error
     own = {tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token, tokenizer.unk_token}
     taken = [token for token in wanted if token in own]
     if taken:
@@ -113,6 +118,34 @@ def _check_usable(tokenizer: PreTrainedTokenizerBase, name: str, wanted: Sequenc
             got=", ".join(taken),
             fix="rename the label",
         )
+
+
+# Letters of several scripts, a sign, and a character that no vocabulary has.
+_STRANGE_TEXT = "zqxj \u0416\u05d0\u0e01\u6f22 \u2603 \U0001f9ff \ue000"
+
+
+def _add_control_tokens(
+    tokenizer: PreTrainedTokenizerBase, name: str, wanted: Sequence[str]
+) -> None:
+    """Add control tokens as special tokens, each under an id of its own.
+
+    Raises:
+        UserError: an id that a new token gets is another entry's: `tokenizers` counts entries to find the
+            next id, which may be in use where ids have gaps.
+    """
+    taken = {i: token for token, i in tokenizer.get_vocab().items() if token not in wanted}
+    tokenizer.add_special_tokens(
+        {"additional_special_tokens": list(wanted)}, replace_extra_special_tokens=False
+    )
+    for token in wanted:
+        own = tokenizer.convert_tokens_to_ids(token)
+        if own in taken:
+            raise UserError(
+                f"the ids of tokenizer {name!r} have gaps (its largest is {max(taken)}, and it has "
+                f"{len(taken)} entries): control token {token} would get the id of {taken[own]!r}",
+                fix="give its entries the ids 0 to n - 1 and the model's embedding rows with them, or choose "
+                "another tokenizer",
+            )
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -316,8 +349,9 @@ def initialise_rows(
     known = min(
         model.get_input_embeddings().weight.shape[0], min(control_ids(tokenizer, attributes))
     )
-    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
-        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    n_rows = 1 + max(tokenizer.get_vocab().values())  # more than it has entries where ids have gaps
+    if n_rows > model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(n_rows, mean_resizing=False)
     weight = model.get_input_embeddings().weight
     with torch.no_grad():
         mean, spread = weight[:known].mean(0), weight[:known].std(0)

@@ -6,6 +6,7 @@ Imports neither torch nor transformers at the top, so that `--help` answers at o
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import os
 import random
@@ -99,6 +100,13 @@ def is_main_process() -> bool:
 def is_first_of_its_machine() -> bool:
     """Whether this process does what one on every machine has to do: check its files, refuse the args."""
     return int(os.environ.get("LOCAL_RANK", "0")) == 0
+
+
+def print_in_any_encoding() -> None:
+    """Let stdout and stderr write characters that their encoding lacks as escapes, in place of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def configure_logging(debug: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
@@ -68,12 +69,50 @@ def words_are_encoded_alone(tokenizer: PreTrainedTokenizerBase) -> bool:
     )
 
 
+# Characters with every byte that UTF-8 has.
+_CHARACTERS = [chr(code) for code in chain(range(0x21, 0x800), range(0x800, 0x110000, 0x40))]
+
+
+def spells_everything(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether every character that is seen becomes a token, be it an unknown one.
+
+    Not so where a vocabulary has neither all bytes nor an unknown token: others vanish in silence.
+    """
+    return not any(loses_characters(tokenizer, [one for one in _CHARACTERS if _is_seen(one)]))
+
+
+def _is_seen(character: str) -> bool:
+    """Neither space, control, format or unassigned, nor a mark on another: some tokenizers strip those."""
+    return not character.isspace() and unicodedata.category(character)[0] not in "CM"
+
+
+def loses_characters(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[bool]:
+    """Per text, whether a character of it that is seen becomes no token, or not all of its bytes do."""
+    if not texts:
+        return []
+    encoded = tokenizer(
+        list(texts),
+        add_special_tokens=False,
+        split_special_tokens=True,
+        return_offsets_mapping=True,
+    )
+    lost = []
+    for text, ids, places in zip(
+        texts, encoded["input_ids"], encoded["offset_mapping"], strict=True
+    ):
+        covered = {i for start, end in places for i in range(start, end)}
+        vanished = any(i not in covered and _is_seen(one) for i, one in enumerate(text))
+        broken = "\ufffd" not in text and "\ufffd" in tokenizer.decode(ids)
+        lost.append(vanished or broken)
+    return lost
+
+
 class TokenCounter:
     """`sentence_length` of many texts, three times as fast where words are encoded alone."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Look at what kind of tokenizer it is."""
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._by_words = words_are_encoded_alone(tokenizer)
         self._first: dict[str, int] = {}
         self._later: dict[str, int] = {}
@@ -82,13 +121,13 @@ class TokenCounter:
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text with its end-of-text token, without start and control tokens."""
         if not self._by_words:
-            return sentence_length(self._tokenizer, texts)
+            return sentence_length(self.tokenizer, texts)
         words = [text.split(" ") for text in texts]
         # Where any other white space stands, what it is cut into depends on what stands beside it.
         plain = [one == text.split() for one, text in zip(words, texts, strict=True)]
         self._learn([one for one, is_plain in zip(words, plain, strict=True) if is_plain])
         others = [text for text, is_plain in zip(texts, plain, strict=True) if not is_plain]
-        counted = iter(sentence_length(self._tokenizer, others))
+        counted = iter(sentence_length(self.tokenizer, others))
         first, later = self._first, self._later
         return [
             1 + first[one[0]] + sum(map(later.__getitem__, one[1:])) if is_plain else next(counted)
@@ -104,6 +143,6 @@ class TokenCounter:
 
     def _add(self, known: dict[str, int], before: str, words: Iterable[str]) -> None:
         new = list(set(words).difference(known))
-        lengths = sentence_length(self._tokenizer, [before + word for word in new])
+        lengths = sentence_length(self.tokenizer, [before + word for word in new])
         known.update((word, length - 1) for word, length in zip(new, lengths, strict=True))
         self._characters += sum(map(len, new))

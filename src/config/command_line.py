@@ -22,8 +22,14 @@ from pydantic import BaseModel
 from src.config.loading import load_args
 from src.config.reference import fields_help
 from src.cpu_memory import keep_freed_memory
+from src.cpu_threads import share_the_cores
 from src.errors import EXIT_DONE, EXIT_FAILED, ArgsError, ProjectError
-from src.runtime import configure_logging, is_first_of_its_machine, is_main_process
+from src.runtime import (
+    configure_logging,
+    is_first_of_its_machine,
+    is_main_process,
+    print_in_any_encoding,
+)
 
 Args = TypeVar("Args", bound=BaseModel)
 EXIT_INTERRUPTED = 130
@@ -48,8 +54,10 @@ def run_stage(
     Returns:
         The exit code.
     """
+    print_in_any_encoding()
     flags = _parser(model, description).parse_intermixed_args(argv)
     keep_freed_memory()
+    share_the_cores()
     configure_logging(flags.debug)
     args: Args | None = None
     try:
@@ -76,7 +84,12 @@ def run_stage(
 
 
 def _say(text: str) -> None:
-    """Print, also where nobody reads to the end: `| head` has seen enough, and that is no failure."""
+    """Print, also where nobody reads to the end: `| head` has seen enough, and that is no failure.
+
+    Nor is a stdout that was closed before the start.
+    """
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -48,7 +48,7 @@ SENTENCE_REASONS = {
     "empty_after_cleaning": "cleaning left nothing but white space",
     "too_short": "fewer words than min_words",
     "too_long": "with its control tokens and end-of-text not shorter than context_length",
-    "not_encodable": "the tokenizer has no tokens for some of its letters or digits",
+    "not_encodable": "the tokenizer has no tokens for some of its characters",
     "near_edge": "its score is nearer to an edge than exclude_within",
     "held_out_unused": "its document is held out, and it was not chosen for validation",
 }

@@ -19,7 +19,12 @@ from src.dataset.tally import Tally
 from src.runtime import keyed_uniform
 from src.text.cleaning import Cleaning, clean
 from src.text.splitting import split_sentences
-from src.token_counts import TokenCounter, tokens_keep_to_words
+from src.token_counts import (
+    TokenCounter,
+    loses_characters,
+    spells_everything,
+    tokens_keep_to_words,
+)
 
 # Sentences that are scored at a time. A neural scorer sorts them by length and cuts them into batches,
 # so larger chunks waste less; rounding depends on the batch, and so on where a task's chunks begin.
@@ -150,7 +155,7 @@ class CountWords(PipelineStep):
 
 
 class CountTokens(PipelineStep):
-    """Counts tokens; leaves out sentences that do not fit the context.
+    """Counts tokens; leaves out sentences that the tokenizer cannot spell, or that do not fit the context.
 
     The paper's rule: control tokens (one per attribute), text and end-of-text must be fewer than
     `context_length`.
@@ -167,7 +172,7 @@ class CountTokens(PipelineStep):
         self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
         """Note the number of tokens of each sentence (with end-of-text), mark the long ones."""
-        counter, keeps_to_words = _counter(self.tokenizer)
+        counter, keeps_to_words, spells_everything = _counter(self.tokenizer)
         for records, sentences in in_chunks(
             self._known_too_long(data, keeps_to_words), TOKENIZING_CHUNK
         ):
@@ -175,9 +180,14 @@ class CountTokens(PipelineStep):
                 texts = [sentence.text for sentence in sentences]
                 # Texts are encoded as plain text, so the tokenizer's control tokens play no part.
                 lengths = counter.lengths(texts)
-            for sentence, length in zip(sentences, lengths, strict=True):
+                loses = [False] * len(texts)
+                if not spells_everything:
+                    loses = loses_characters(counter.tokenizer, texts)
+            for sentence, length, lost in zip(sentences, lengths, loses, strict=True):
                 sentence.metadata["n_tokens"] = length
-                if self.n_attributes + length >= self.context_length:
+                if lost:
+                    leave_out(sentence, "not_encodable")
+                elif self.n_attributes + length >= self.context_length:
                     leave_out(sentence, "too_long")
             yield from records
 
@@ -242,8 +252,8 @@ def in_chunks(
 
 
 @lru_cache(maxsize=1)
-def _counter(name: str) -> tuple[TokenCounter, bool]:
-    """The tokenizer's counter, and whether its tokens keep to words."""
+def _counter(name: str) -> tuple[TokenCounter, bool, bool]:
+    """The tokenizer's counter, whether its tokens keep to words, whether it spells everything."""
     # One per process: datatrove copies the steps for every task.
     tokenizer = load_tokenizer(name)
-    return TokenCounter(tokenizer), tokens_keep_to_words(tokenizer)
+    return TokenCounter(tokenizer), tokens_keep_to_words(tokenizer), spells_everything(tokenizer)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,7 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
         done = agreed(is_finished(args.output))
         inputs = None if done and not overwrite else _hashed_inputs(args)
         resolved = args.model_dump(mode="json")
-        run = Run(args.output, STAGE, resolved, overwrite=overwrite, fits=partial(_fits, args))
+        run = Run(args.output, STAGE, resolved, overwrite=overwrite, fits=_fits)
         with entered_run(run):
             if run.status == "done":
                 _check_unchanged(args)
@@ -65,17 +64,16 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
     return describe_results(args.output) if is_main_process() else ""
 
 
-def _fits(args: EvaluationArgs, before: Mapping[str, Any], _: Path) -> tuple[str] | None:
-    """What was written is named by all that decides on it but the data set, which says how it is labelled."""
-    return (WORK,) if before["dataset"] == str(args.dataset) else None
+def _fits(before: Mapping[str, Any], _: Path) -> tuple[str]:
+    """What was written, scored and judged is named by all that decides on it: the rest is light."""
+    return (WORK,)
 
 
 def _dry_inputs(args: EvaluationArgs, overwrite: bool) -> Inputs:
-    """The inputs; what is wrong with them, and an unfinished run of other args, in one error."""
+    """The inputs; what is wrong with them and with the output folder, in one error."""
     problems = Problems()
     resolved = args.model_dump(mode="json")
-    fits = partial(_fits, args)
-    problems.attempt(check_output, args.output, STAGE, resolved, overwrite=overwrite, fits=fits)
+    problems.attempt(check_output, args.output, STAGE, resolved, overwrite=overwrite, fits=_fits)
     return find_inputs(args, hash_files=False, problems=problems)
 
 

@@ -14,6 +14,7 @@ ORDER = [
     "problems",
     "runtime",
     "cpu_memory",
+    "cpu_threads",
     "artifacts",
     "process_group",
     "config",

@@ -1,6 +1,7 @@
 """Control tokens: layout, tokenizer, bans, and rows that learn apart and are saved merged."""
 
 import copy
+from collections import Counter
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from src import control_tokens as ct
 from src.errors import ArtifactError, UserError
 from src.language_model import load_language_model
 from tests.builders import END_OF_TEXT, build_tokenizer, tiny_gpt2, tiny_llama
+from tests.unit import strange_tokenizers as strange
 from tests.unit.training.small_data import small_attributes
 
 CPU = torch.device("cpu")
@@ -239,3 +241,98 @@ def test_a_checkpoint_is_plain_and_has_the_learned_rows(
     other_rows = ct.train_rows_apart(other, ids)
     other.load_state_dict(loaded.state_dict(), strict=False)
     assert torch.equal(other_rows, rows), "a run that goes on reads the rows back"
+
+
+# ----------------------------------------------------------------------- tokenizers that users bring
+
+CONTINUED = [
+    ("A visiting engineer", " moved the table."),
+    ("The old gardener opened the window.", " Her cousin read the report."),
+    ("The old gardener opened", " the window and closed the door."),
+    ("It was not", " good"),
+]
+
+
+@pytest.mark.parametrize(
+    "make", [strange.llama2, strange.metaspace, strange.byte_level], ids=lambda make: make.__name__
+)
+@pytest.mark.parametrize("prompt,text", CONTINUED)
+def test_a_continuation_keeps_the_space_behind_its_prompt(make, prompt, text):
+    tokenizer = make()
+    before, whole = ct.text_ids(tokenizer, [prompt, prompt + text])
+    ids = whole[len(before) :]
+    if whole[: len(before)] == before:
+        assert ct.decode_continuation(tokenizer, prompt, ids, after_tokens=False) == text
+    # Behind control tokens the model writes what stands at the start of a text.
+    ids = ct.text_ids(tokenizer, [text.strip()])[0]
+    assert ct.decode_continuation(tokenizer, prompt, ids, after_tokens=True) == text
+    assert ct.decode_continuation(tokenizer, "", ids, after_tokens=True) == text.strip()
+
+
+def test_a_decoder_that_sets_spaces_sets_them_behind_the_prompt_too():
+    tokenizer = strange.wordpieces()
+    ids = ct.text_ids(tokenizer, ["the window ."])[0]
+    assert ct.decode_continuation(tokenizer, "opened", ids, after_tokens=False) == " the window."
+    assert (
+        ct.decode_continuation(tokenizer, "opened the window", ids[-1:], after_tokens=False) == "."
+    )
+
+
+@pytest.mark.parametrize(
+    "prompt,text,expected",
+    [
+        ("It rained.", "Then", " Then"),
+        ("It rained.", " Then", " Then"),
+        ("It rained. ", "Then", "Then"),
+        ("It rained.\n", "Then", "Then"),
+        ("It rained.", "@ann said", " @ann said"),
+        ("It rained.", '"No," she said', ' "No," she said'),
+        ("It rained.", "'Tis true", " 'Tis true"),
+        ("It rained.", "(Then)", " (Then)"),
+        ("It rained", ", and then", ", and then"),
+        ("It rained", "!", "!"),
+        ("The hotel", "'s pool", "'s pool"),
+        ("The hotel", "\u2019s pool", "\u2019s pool"),
+        ("\u4e0b\u96e8\u4e86\u3002", "\u7136\u540e", "\u7136\u540e"),
+        ("", "Then", "Then"),
+        ("It rained.", "", ""),
+    ],
+)
+def test_a_sentence_behind_control_tokens_is_parted_from_the_prompt(prompt, text, expected):
+    tokenizer = strange.byte_level()
+    ids = ct.text_ids(tokenizer, [text])[0]
+    assert ct.decode_continuation(tokenizer, prompt, ids, after_tokens=True) == expected
+
+
+@pytest.mark.parametrize("gap,jump_at", [(3, 50), (1, 20), (2, 30)])
+def test_no_control_token_gets_the_id_of_another_entry(tmp_path, gap, jump_at):
+    strange.words("<unk>", gap, jump_at).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"ids of tokenizer .* have gaps.*would get the id of"):
+        ct.load_tokenizer(str(tmp_path), small_attributes())
+    assert ct.load_tokenizer(str(tmp_path)).eos_token_id == 0  # as a reference it needs no new ids
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: strange.words("<unk>"),
+        lambda: strange.words("<unk>", gap=400),  # new ids fall into the gap
+        strange.words_and_one_added_far_away,
+    ],
+)
+def test_control_tokens_get_ids_of_their_own_and_rows_for_them(tmp_path, make):
+    make().save_pretrained(tmp_path)
+    tokenizer = ct.load_tokenizer(str(tmp_path), small_attributes())
+    own = ct.control_ids(tokenizer, small_attributes())
+    named = Counter(tokenizer.get_vocab().values())
+    assert all(named[i] == 1 for i in own)
+    assert len(set(own)) == len(own)
+
+
+@pytest.mark.parametrize("make", [strange.words, lambda: strange.words(None, 3)])
+def test_a_tokenizer_that_refuses_unknown_words_is_refused(tmp_path, make):
+    make().save_pretrained(tmp_path)
+    for attributes in (None, small_attributes()):
+        with pytest.raises(UserError, match=r"cannot encode every text .*unknown token") as caught:
+            ct.load_tokenizer(str(tmp_path), attributes)
+        assert "\n" not in str(caught.value)

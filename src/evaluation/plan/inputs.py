@@ -27,6 +27,7 @@ from src.evaluation.plan.checks import (
 )
 from src.evaluation.plan.conditions import with_all_conditions
 from src.evaluation.plan.prompts import Prompt, load_prompts
+from src.evaluation.plan.room import prompts_without_room
 from src.problems import Problems
 from src.runtime import pick_device
 
@@ -136,6 +137,8 @@ def find_inputs(
         problems.attempt(local_only, *reference)
     problems.attempt(pick_device, args.device)
     problems.attempt(check_output, args)
+    problems.raise_all()
+    problems.gather(prompts_without_room, args, models, reference, prompts)
     problems.raise_all()
     for name, model in models.items():
         asked = {attribute for condition in args.models[name].conditions for attribute in condition}

@@ -529,7 +529,7 @@ def test_human_ratings_stay_with_their_sentences_and_are_audited(run, tmp_path, 
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("change", [{}, {"untagged_fraction": 0.5}, {"validation__max_words": 14}])
+@pytest.mark.parametrize("change", [{}, {"untagged_fraction": 0.5}])
 def test_pass_one_is_kept_where_pass_two_could_not_be_done(
     make_args, monkeypatch, caplog, overwrite, change
 ):

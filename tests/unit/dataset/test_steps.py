@@ -19,6 +19,7 @@ from src.dataset.steps import (
 from src.dataset.tally import Tally
 from src.errors import ProgramError
 from src.token_counts import TokenCounter, sentence_length
+from tests.unit import strange_tokenizers
 
 
 def document(text="Some text.", i=1, source="Pile-CC"):
@@ -131,11 +132,38 @@ def test_what_is_too_long_by_its_words_alone_is_too_long_by_its_tokens(
 ):
     name = str(tokenizer_folder)
     tokenizer = load_tokenizer(name)
-    monkeypatch.setattr(steps, "_counter", lambda _: (TokenCounter(tokenizer), keeps_to_words))
+    monkeypatch.setattr(
+        steps, "_counter", lambda _: (TokenCounter(tokenizer), keeps_to_words, True)
+    )
     texts = [" ".join(["a"] * n) for n in range(1, 20)] + ["a  b " * 9, "a" * 40, "naïve"]
     found = list(CountTokens(name, 2, 12).run(sentences(*texts)))
     lengths = sentence_length(tokenizer, texts)
     assert [is_left_out(one) for one in found] == [2 + n >= 12 for n in lengths]
+
+
+@pytest.mark.parametrize(
+    "text,lost",
+    [
+        ("The old gardener opened the window", False),
+        ("Старый садовник открыл окно", True),
+        ("The old gardener ж opened the window", True),
+        ("老园丁打开了窗户", True),
+        ("The old gardener paid 5 € for it", True),
+        ("The old  gardener opened the window", False),
+    ],
+)
+def test_sentences_that_the_tokenizer_cannot_spell_are_left_out_with_a_reason(tmp_path, text, lost):
+    strange_tokenizers.byte_level(alphabet=False).save_pretrained(tmp_path)
+    [found] = CountTokens(str(tmp_path), 1, 500).run(sentences(text))
+    assert found.metadata.get("reason") == ("not_encodable" if lost else None)
+
+
+@pytest.mark.parametrize("make", ["byte_level", "llama2", "metaspace"])
+def test_what_has_all_bytes_or_an_unknown_token_spells_everything(tmp_path, make):
+    getattr(strange_tokenizers, make)().save_pretrained(tmp_path)
+    for text in ("Старый садовник", "老园丁 😀 café"):
+        [found] = CountTokens(str(tmp_path), 1, 500).run(sentences(text))
+        assert not is_left_out(found)
 
 
 def test_a_text_that_spells_a_special_token_is_counted_as_text(tokenizer_folder):

@@ -1,11 +1,13 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from src.artifacts.atomic_files import files_below
+from src.artifacts.atomic_files import files_below, write_json_atomically
+from src.artifacts.manifest_schema import SCHEMA_VERSIONS
 from src.artifacts.run_folder import Run
 from src.errors import ArtifactError, UserError
 from src.evaluation import steps
@@ -163,16 +165,46 @@ def test_other_args_are_refused(finished, dry_run):
         evaluate(project.args("finished", seed=1), dry_run=dry_run, overwrite=False)
 
 
-def test_a_dry_run_names_an_unfinished_run_of_other_args_beside_all_else(own_project):
+def test_a_dry_run_names_a_run_of_other_args_beside_all_else(own_project):
     args = own_project.args()
-    began = args.model_dump(mode="json") | {"dataset": "another"}
-    with Run(args.output, "evaluation", began):
-        pass  # begun, and stopped before any work
+    with Run(args.output, "evaluation", args.model_dump(mode="json")) as run:
+        write_json_atomically(  # killed before it got its name
+            run.partial / "manifest.json",
+            {
+                "schema_version": SCHEMA_VERSIONS["evaluation"],
+                "stage": "evaluation",
+                "args": run.args,
+            },
+        )
     with pytest.raises(UserError) as refused:
         evaluate(own_project.args(seed=1, device="tpu"), dry_run=True)
     assert "2 things are missing" in str(refused.value)
     assert "seed: was 0, now 1" in str(refused.value)
     assert "tpu" in str(refused.value)
+
+
+@pytest.mark.parametrize("short", ["model", "reference"])
+def test_a_prompt_that_leaves_no_room_is_known_before_anything_is_written(
+    own_project, short, tmp_path
+):
+    base = Path(own_project.base)
+    narrow = tmp_path / "narrow"
+    shutil.copytree(base, narrow)
+    config = json.loads((narrow / "config.json").read_text())
+    config["n_positions" if "n_positions" in config else "max_position_embeddings"] = 40
+    (narrow / "config.json").write_text(json.dumps(config))
+    (tmp_path / "prompts.txt").write_text("Short.\n" + "The old gardener opened the window. " * 5)
+    args = {"prompts": [{"kind": "file", "path": str(tmp_path / "prompts.txt")}]}
+    if short == "reference":
+        args["perplexity"] = {"reference": str(narrow)}
+        match = r"perplexity\.reference: prompt line-000002 .* 40 positions"
+    else:
+        args["decodings"] = {"sample": {"top_p": 0.9, "max_length": 120}}
+        match = r"models\.M-TS: prompt line-000002 .* 128 positions"
+    for dry_run in (True, False):
+        with pytest.raises(UserError, match=match):
+            evaluate(own_project.args(**args), dry_run=dry_run)
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_a_dry_run_writes_nothing_and_lists_the_cells(project):

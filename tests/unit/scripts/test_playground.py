@@ -4,10 +4,17 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import proxy_bypass
 
 import pytest
 
-from scripts.playground import NOT_ASKED, is_loopback, main, question_of
+from scripts.playground import (
+    NOT_ASKED,
+    is_loopback,
+    main,
+    question_of,
+    reach_without_proxy,
+)
 from src.errors import UserError
 from src.evaluation.playground.exchange import Question
 
@@ -86,3 +93,18 @@ def test_help_answers_without_the_heavy_libraries():
     )
     assert "127.0.0.1" in done.stdout
     assert "--share" not in done.stdout
+
+
+@pytest.mark.parametrize("before", [None, "", "intra.example", "localhost,127.0.0.1"])
+def test_the_page_is_reached_without_the_user_s_proxy(monkeypatch, before):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, before or "")
+        if before is None:
+            monkeypatch.delenv(name)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://192.0.2.1:9")  # an address that nobody has
+    reach_without_proxy("127.0.0.1")
+    assert proxy_bypass("127.0.0.1:7860")
+    assert proxy_bypass("localhost:7860")
+    assert bool(proxy_bypass("intra.example")) == (before == "intra.example")
+    assert not proxy_bypass("elsewhere.example")
