@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 CACHES = ("past_key_values", "cache_params", "state")
 """What models call what they keep: most of them, Mamba's kind, RWKV."""
 TOLERANCE = 1e-3
-"""Largest difference that counts as rounding in fp32, in standard deviations of a row's logits. Measured over
-the model kinds of tests/unit/test_decoding.py, rounding stays below 2e-5 and a fault is above 2e-2."""
+"""Largest difference that counts as rounding in fp32, in standard deviations of a row's logits. Over some
+130 kinds of models in tiny shapes, rounding stayed below 5e-5, and the smallest fault was 4e-2."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def find_batching(model: PreTrainedModel, name: str) -> Batching:
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        _check_causal(model, name, _random_ids(model, max(_PADDED_LENGTHS), seed=0))
+        _check_reads(model, name)
         equal, padded = (
             _Trial(model, name, lengths) for lengths in (_EQUAL_LENGTHS, _PADDED_LENGTHS)
         )
@@ -195,7 +195,7 @@ class _Trial:
         self.rows = [
             _random_ids(model, length + _N_NEW, seed) for seed, length in enumerate(lengths)
         ]
-        self._alone = [_logits(model, name, row)[-_N_NEW - 1 : -1] for row in self.rows]
+        self._alone = [_logits(model, name, [row])[0, -_N_NEW - 1 : -1] for row in self.rows]
 
     def comes_out_alike(self, batching: Batching) -> bool:
         """Whether a batch gives what the rows give alone."""
@@ -244,12 +244,14 @@ def _random_ids(model: PreTrainedModel, length: int, seed: int) -> list[int]:
     return [i for i in drawn if i not in special][:length]
 
 
-def _logits(model: PreTrainedModel, name: str, ids: Sequence[int]) -> torch.Tensor:
-    """Logits of a row alone, fp32 [length, vocabulary]."""
-    given = torch.tensor([list(ids)], device=model.device)
+def _logits(model: PreTrainedModel, name: str, rows: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Logits of rows padded on the right, as in training, fp32 [rows, longest, vocabulary]."""
+    width = max(map(len, rows))
+    ids = torch.tensor([[*row, *[rows[0][0]] * (width - len(row))] for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+    given = {"input_ids": ids.to(model.device), "attention_mask": mask.to(model.device)}
     try:
-        mask = torch.ones_like(given)
-        return model(input_ids=given, attention_mask=mask, use_cache=False).logits[0].float()
+        return model(**given, use_cache=False).logits.float()
     except Exception as error:  # as in `comes_out_alike`
         raise UserError(
             f"model {name!r} cannot read a plain text ({first_line(error)})",
@@ -258,27 +260,40 @@ def _logits(model: PreTrainedModel, name: str, ids: Sequence[int]) -> torch.Tens
         ) from error
 
 
-def check_causal(model: PreTrainedModel, name: str) -> None:
-    """Raise UserError where what a model says of a token depends on the tokens after it.
-
-    Its training loss would fall to nothing, and its perplexity mean nothing: each token is told the next.
+def check_reads(model: PreTrainedModel, name: str) -> None:
+    """Whether a model can be trained on texts and say how likely they are, many at a time.
 
     Args:
         model: in fp32, on its device, in evaluation mode.
-        name: for the message.
+        name: for messages.
+
+    Raises:
+        UserError: it cannot read plain token ids, what it says of a token depends on the tokens after it
+            (its training loss would fall to nothing, and its perplexity mean nothing), or texts padded on
+            the right are read otherwise than alone.
     """
     with torch.inference_mode():
-        _check_causal(model, name, _random_ids(model, max(_PADDED_LENGTHS), seed=0))
+        _check_reads(model, name)
 
 
-def _check_causal(model: PreTrainedModel, name: str, row: Sequence[int]) -> None:
-    half = len(row) // 2
-    if not _alike(_logits(model, name, row[:half])[-1], _logits(model, name, row)[half - 1]):
+def _check_reads(model: PreTrainedModel, name: str) -> None:
+    rows = [_random_ids(model, length, seed) for seed, length in enumerate(_PADDED_LENGTHS)]
+    alone = [_logits(model, name, [row])[0] for row in rows]
+    half = len(rows[-1]) // 2
+    if not _alike(_logits(model, name, [rows[-1][:half]])[0, -1], alone[-1][half - 1]):
         raise UserError(
             f"model {name!r} looks ahead: what it says of a token depends on the tokens after it",
             got=model.config.model_type,
-            fix=f"{_CHOOSE} (of BERT's kind: is_decoder: true in its config; XLNet: attn_type: uni)",
+            fix=f"{_CHOOSE} (of BERT's kind: is_decoder: true in its config)",
         )
+    together = _logits(model, name, rows)
+    for found, expected in zip(together, alone, strict=True):
+        if not all(map(_alike, found[: len(expected)], expected)):
+            raise UserError(
+                f"model {name!r} reads texts that are padded on the right otherwise than alone",
+                got=model.config.model_type,
+                fix=_CHOOSE,
+            )
 
 
 def _alike(logits: torch.Tensor, alone: torch.Tensor) -> bool:

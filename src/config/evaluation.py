@@ -46,7 +46,7 @@ def unusable_as_folders(names: Iterable[str]) -> list[str]:
 
 
 class DecodingArgs(Strict):
-    """How a continuation is drawn. With `contrast_weights`, contrast decoding (design section 9)."""
+    """How a continuation is drawn. With `contrast_weights`, contrast decoding."""
 
     top_p: float = Field(default=0.9, gt=0.0, le=1.0, description="mass of the nucleus kept")
     top_k: int = Field(default=0, ge=0, description="most likely tokens kept; 0: all")

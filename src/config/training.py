@@ -24,7 +24,7 @@ class BaseModelArgs(Strict):
 
 
 class ControlTokenArgs(Strict):
-    """How the new embedding rows start and learn (FACTS: their own, larger rate teaches them faster)."""
+    """How the new embedding rows start and learn (their own, larger rate teaches them faster)."""
 
     learning_rate: float = Field(default=3e-2, gt=0.0, description="learning rate of the new rows")
     initialisation: Literal["words", "mean"] = Field(

@@ -7,7 +7,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
-from src.decoding import BATCHINGS, GrowingBatch, check_causal, find_batching
+from src.decoding import BATCHINGS, GrowingBatch, check_reads, find_batching
 from src.errors import UserError
 
 SHAPE = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
@@ -38,9 +38,8 @@ WRITES = {
     "Rwkv": {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2},
     "Bart": BART,
     "Roberta": BERT | {"is_decoder": True},
-    "XLNet": XLNET | {"attn_type": "uni"},
 }  # fmt: skip
-UNPADDED = {"Mamba", "RecurrentGemma", "Rwkv", "Bart", "Roberta", "XLNet"}
+UNPADDED = {"Mamba", "RecurrentGemma", "Rwkv", "Bart", "Roberta"}
 LOOKS_AHEAD = {"Bert": BERT, "Roberta": BERT, "XLNet": XLNET}
 
 
@@ -86,7 +85,7 @@ def test_greedy_texts_of_a_batch_are_those_of_the_rows_alone(kind):
 @pytest.mark.parametrize("kind", LOOKS_AHEAD)
 def test_a_model_that_looks_ahead_is_refused(kind):
     model = model_of(kind, LOOKS_AHEAD[kind])
-    for check in (find_batching, check_causal):
+    for check in (find_batching, check_reads):
         with pytest.raises(UserError, match=f"'my/{kind}' looks ahead"):
             check(model, f"my/{kind}")
 
@@ -94,8 +93,30 @@ def test_a_model_that_looks_ahead_is_refused(kind):
 def test_a_model_whose_batches_mix_their_rows_is_refused():
     model = model_of("GPT2", OLD)
     model.transformer.ln_f.register_forward_hook(lambda _, __, out: out + out.mean(0, keepdim=True))
-    with pytest.raises(UserError, match="a batch gives something else than its rows alone"):
+    with pytest.raises(UserError, match="otherwise than alone"):
         find_batching(model, "mixes")
+
+
+def test_a_model_that_cannot_read_texts_together_is_refused():
+    # XLNet's one-way attention and a padding mask do not go together.
+    model = model_of("XLNet", XLNET | {"attn_type": "uni"})
+    for check in (find_batching, check_reads):
+        with pytest.raises(UserError, match="cannot read a plain text"):
+            check(model, "xlnet")
+
+
+def test_a_model_that_reads_padding_is_refused():
+    model = model_of("GPT2", OLD)
+
+    def add_the_mean(module, inputs, output):
+        output.logits = output.logits + output.logits.mean((0, 1), keepdim=True).detach() * (
+            len(output.logits) > 1
+        )
+        return output
+
+    model.register_forward_hook(add_the_mean)
+    with pytest.raises(UserError, match="padded on the right otherwise than alone"):
+        check_reads(model, "pads")
 
 
 def test_a_model_that_cannot_read_plain_text_is_refused():

@@ -20,7 +20,7 @@ LARGEST = (256, 2048, 16384)
 """Logits sorted at first, and for the rows whose mass they do not hold; what is left is sorted whole.
 
 Sorting a vocabulary of 49,152 takes 3.9 ms a row, its 256 largest 0.2 ms, 2,048 of them 0.5 ms (one
-thread). It was the dearest part of top-p sampling (FACTS.md); the result is the same."""
+thread). It was the dearest part of top-p sampling; the result is the same."""
 
 
 def uniforms(

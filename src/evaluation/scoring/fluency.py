@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from src.control_tokens import load_tokenizer
-from src.decoding import check_causal
+from src.decoding import check_reads
 from src.evaluation.continuation import Continuation
 from src.language_model import load_language_model, pick_precision
 from src.likelihood import continuation_nll
@@ -34,7 +34,7 @@ class Reference:
         """
         logger.info("perplexity under %s", name)
         self.model = load_language_model(name, revision, device=device)
-        check_causal(self.model, name)
+        check_reads(self.model, name)
         self.tokenizer = load_tokenizer(name, revision=revision)
         self.precision = pick_precision("auto", device)
 
