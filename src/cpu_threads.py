@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 SPIN_COUNT = "1000"
-"""Turns of the waiting loop. docs/DECISIONS.md has what was measured, idle and busy."""
+"""Turns of the waiting loop. docs/RESULTS.md has what was measured, alone and on a busy machine."""
 
 
 def share_the_cores() -> None:
