@@ -20,6 +20,7 @@ from fsspec.utils import glob_translate
 from src.config.dataset import FilesSource
 from src.dataset.inputs import Row, reads_column
 from src.dataset.raw_lines import Damage, lines_of
+from src.dataset.records import find_inside, text_of_name
 from src.errors import DataError, UnavailableError
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
@@ -125,7 +126,7 @@ class FileInput:
                 file = pq.ParquetFile(handle)
                 columns = columns_read(file.schema_arrow, keys)
                 for batch in file.iter_batches(PARQUET_BATCH_ROWS, columns=columns):
-                    yield from enumerate(_rows_of_batch(batch), number)
+                    yield from enumerate(_rows_of_batch(batch, keys), number)
                     number += batch.num_rows
             except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
                 # Arrow says OSError itself for bytes that make no sense; the system's own errors are
@@ -181,14 +182,27 @@ def columns_read(schema: pa.Schema, keys: Sequence[str]) -> list[str]:
     for column in schema:
         for key in keys:
             if reads_column(key, column.name):
-                path = [column.name]
-                rest = key.split(".")[1:] if key != column.name else []
-                kind = column.type
-                while rest and pa.types.is_struct(kind) and kind.get_field_index(rest[0]) >= 0:
-                    kind = kind.field(rest[0]).type
-                    path.append(rest.pop(0))
-                paths[".".join(path)] = None
+                path = _path_read(column, key)
+                if path is not None:
+                    paths[path] = None
     return list(paths)
+
+
+def _path_read(column: pa.Field, key: str) -> str | None:
+    """Path of what a key reads of a column, as far as it goes into structs; None where nothing is."""
+    path, kind = [column.name], column.type
+    rest = [] if key == column.name else key.split(".")[1:]
+    while rest and pa.types.is_struct(kind):
+        names = [field.name for field in kind]
+        # As `find`: a part, or a name with dots of its own.
+        name, rest = (rest[0], rest[1:]) if rest[0] in names else (".".join(rest), [])
+        if name not in names:
+            return None
+        if names.count(name) > 1:
+            break
+        path.append(name)
+        kind = kind.field(name).type
+    return ".".join(path)
 
 
 def _parsed(line: bytes) -> Mapping[str, Any] | Damage:
@@ -203,19 +217,55 @@ def _parsed(line: bytes) -> Mapping[str, Any] | Damage:
     return value if isinstance(value, dict) else Damage("not_an_object", type(value).__name__)
 
 
-def _rows_of_batch(batch: Any) -> Iterator[Mapping[str, Any] | Damage]:
+def _rows_of_batch(
+    batch: pa.RecordBatch, keys: Sequence[str]
+) -> Iterator[Mapping[str, Any] | Damage]:
     try:
         rows = batch.to_pylist()
     except _NO_VALUE:
         # Parquet holds whatever was written: find the rows that are not UTF-8, or a date of no calendar.
-        rows = [_row_of(batch.slice(i, 1)) for i in range(batch.num_rows)]
+        rows = [_row_of(batch, i, keys) for i in range(batch.num_rows)]
     yield from rows
 
 
-def _row_of(batch: Any) -> Mapping[str, Any] | Damage:
+def _row_of(batch: pa.RecordBatch, i: int, keys: Sequence[str]) -> Mapping[str, Any] | Damage:
+    """What the keys name of a row, and nothing beside it."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    row: dict[str, Any] = {}
     try:
-        return batch.to_pylist()[0]
+        for key in keys:
+            name, *rest = [key] if key in columns else key.split(".")
+            if name in columns:
+                row[key] = _named_value(columns[name][i], rest)
     except UnicodeDecodeError as error:
         return Damage("invalid_utf8", str(error))
     except _NO_VALUE as error:
         return Damage("unreadable_value", str(error))
+    return row
+
+
+def _named_value(value: pa.Scalar, parts: Sequence[str]) -> Any:
+    """What stands under the parts of a key, converted alone where it is below structs and maps."""
+    parts = list(parts)
+    while parts and value.is_valid and isinstance(value, pa.StructScalar | pa.MapScalar):
+        part = parts[0]
+        inner = _inner(value, part)
+        if inner is None:
+            part = ".".join(parts)  # a key with dots of its own, as `find`
+            inner = _inner(value, part)
+        if inner is None:
+            return None
+        value, parts = inner, [] if part != parts[0] else parts[1:]
+    return find_inside(value.as_py(), parts)
+
+
+def _inner(value: pa.StructScalar | pa.MapScalar, part: str) -> pa.Scalar | None:
+    if isinstance(value, pa.StructScalar):
+        return value[part] if value.type.get_field_index(part) >= 0 else None
+    found = None
+    for name, inner in zip(value.values.field(0), value.values.field(1), strict=True):
+        try:
+            found = inner if text_of_name(name.as_py()) == part else found
+        except _NO_VALUE:
+            continue  # a name that cannot be read is not this one
+    return found

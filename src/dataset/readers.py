@@ -62,7 +62,7 @@ class ReadDocuments(PipelineStep):
         """A row as a document, or as a record with the reason why it is none."""
         if isinstance(row, Damage):
             return bad_document(row.reason, row_id, number)
-        name = find(row, self.source.source_key)
+        name = _decoded(find(row, self.source.source_key))
         if name is None and self.source_needed:
             return bad_document("missing_source", row_id, number)
         if not isinstance(name, str | None):
@@ -93,7 +93,7 @@ class ReadDocuments(PipelineStep):
             document.metadata["human"] = {name: float(value) for name, value in ratings.items()}
         if self.sentences_key is not None:
             return self._fill_with_sentences(document, row, self.sentences_key)
-        text = find(row, self.source.text_key)
+        text = _decoded(find(row, self.source.text_key))
         if text is None:
             return "missing_text"
         if not isinstance(text, str):
@@ -125,6 +125,16 @@ class ReadDocuments(PipelineStep):
         return None
 
 
+def _decoded(value: Any) -> Any:
+    """The text of bytes that are UTF-8: some writers of parquet do not say that a column is text."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return value
+    return value
+
+
 def _is_finite_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -132,12 +142,15 @@ def _is_finite_number(value: object) -> bool:
 def id_text(value: Any) -> str | None:
     """An id of any plain type as a text, two ids of one type never as the same one; None for other types.
 
-    Bytes are written in hexadecimal digits, dates as ISO 8601 has them.
+    A whole number is the same id in any type of number. Bytes are written in hexadecimal digits, dates as ISO 8601 has them.
     """
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, float | Decimal):
-        return str(value) if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        # pandas makes 12.0 of 12 where a column has nulls: it is the same document.
+        return str(int(value)) if value == int(value) else str(value)
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, date | time):  # a datetime is a date

@@ -7,7 +7,7 @@ in silence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -28,8 +28,8 @@ BAD_DOCUMENT_REASONS = {
     "missing_source": "the row does not name its source, and some sources are to be left out",
     "source_not_a_string": "what stands under the source's key is not a string",
     "missing_document_id": "the row has no id under the key named in the args",
-    "document_id_of_no_use": "what stands under the id's key is a list, an object, a truth value or no "
-    "finite number",
+    "document_id_of_no_use": "what stands under the id's key is a list, an object, a truth value, a "
+    "duration or no finite number",
     "sentences_not_a_list": "what stands under the sentences' key is not a list",
     "sentence_not_a_string": "one of the ready sentences is not a string",
     "missing_scores": "the row has no ready scores under the key named in the args",
@@ -112,10 +112,12 @@ def find(value: Mapping[str, Any], key: str) -> Any:
 
     Objects are also Arrow's maps, which come as lists of pairs, and JSON in a string.
     """
-    if key in value:
-        return value[key]
-    found: Any = value
-    parts = _path(key)
+    return value[key] if key in value else find_inside(value, _path(key))
+
+
+def find_inside(value: Any, parts: Sequence[str]) -> Any:
+    """What stands under the parts of a key in a value; see `find`."""
+    found = value
     for i, part in enumerate(parts):
         found = found if type(found) is dict else _as_object(found)
         if found is None:
@@ -127,21 +129,21 @@ def find(value: Mapping[str, Any], key: str) -> Any:
 
 
 def _as_object(value: Any) -> Mapping[str, Any] | None:
-    if isinstance(value, Mapping):
-        return value
-    if isinstance(value, str | bytes):
+    while isinstance(value, str | bytes):  # JSON, or JSON that was written as JSON once more
         try:
-            inner = orjson.loads(value)
+            value = orjson.loads(value)
         except orjson.JSONDecodeError:
             return None
-        return inner if isinstance(inner, dict) else None
+    if isinstance(value, Mapping):
+        return value
     if isinstance(value, list | tuple) and value:
         if all(isinstance(one, Mapping) and one.keys() == {"key", "value"} for one in value):
             value = [(one["key"], one["value"]) for one in value]
-        if all(isinstance(one, tuple) and len(one) == 2 for one in value):
-            return {_text(name): inner for name, inner in value}
+        if all(isinstance(one, list | tuple) and len(one) == 2 for one in value):
+            return {text_of_name(name): inner for name, inner in value}
     return None
 
 
-def _text(name: Any) -> str:
+def text_of_name(name: Any) -> str:
+    """A map's key as the args write it."""
     return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)

@@ -300,6 +300,78 @@ def test_the_source_is_found_whatever_holds_it(tmp_path, meta):
     assert [(reason, name) for reason, name, _ in found] == [(None, "A"), (None, "B")]
 
 
+NAMED = pa.struct([("name", pa.string()), ("when", UNKNOWN_ZONE.type)])
+
+
+@pytest.mark.parametrize(
+    "meta,key",
+    [
+        (struct(when=UNKNOWN_ZONE), "meta.pile_set_name"),
+        (struct(deep=struct(when=BEFORE_YEAR_1)), "meta.deep.name"),
+        (pa.array([[("other", "A")]] * 2, MAP), "meta.pile_set_name"),
+    ],
+    ids=str,
+)
+def test_a_field_that_is_not_there_makes_no_row_unreadable(tmp_path, meta, key):
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    pq.write_table(pa.table({"text": TEXTS, "meta": meta}), folder / "a.parquet")
+    source = FilesSource(kind="files", path=str(folder), source_key=key)
+    read = ReadDocuments(source, ["a.parquet"], Tally(), source_needed=False).run()
+    assert [(d.text, d.metadata["source"]) for d in read] == [
+        (text, "unknown") for text in TEXTS.to_pylist()
+    ]
+
+
+def map_of_structs(key, kind):
+    return pa.array([[(key, {"name": name, "when": 1})] for name in "AB"], pa.map_(kind, NAMED))
+
+
+def not_utf8_beside(names):
+    """A map of each row: the name of its source, and bytes that are no UTF-8 under another key."""
+    raw = pa.array([x for name in names for x in (name.encode(), b"\xff")], pa.binary())
+    texts = pa.StringArray.from_buffers(len(raw), raw.buffers()[1], raw.buffers()[2])
+    keys = pa.array(["pile_set_name", "x"] * len(names))
+    return pa.MapArray.from_arrays(range(0, len(raw) + 1, 2), keys, texts)
+
+
+@pytest.mark.parametrize(
+    "meta,key",
+    [
+        (map_of_structs("a", pa.string()), "meta.a.name"),
+        (map_of_structs(b"a", pa.binary()), "meta.a.name"),
+        (map_of_structs(7, pa.int32()), "meta.7.name"),
+        (not_utf8_beside("AB"), "meta.pile_set_name"),
+        (struct(**{"a.b": NAMES, "when": UNKNOWN_ZONE}), "meta.a.b"),
+        (pa.array([[(b"s", n)] for n in (b"A", b"B")], pa.map_(pa.binary(), pa.binary())), "meta.s"),
+        (pa.array([[("m", [("s", n)])] for n in "AB"], pa.map_(pa.string(), MAP)), "meta.m.s"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_of_maps_too_only_what_a_key_names_is_read(tmp_path, meta, key):
+    table = pa.table({"text": TEXTS, "meta": meta})
+    found = documents_of(tmp_path / "shards", table, source_key=key)
+    assert [(reason, name) for reason, name, _ in found] == [(None, "A"), (None, "B")]
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        '{"pile_set_name": "A"}',
+        json.dumps('{"pile_set_name": "A"}'),
+        [["x", 1], ["pile_set_name", "A"]],
+        '[["pile_set_name", "A"]]',
+        [{"key": "pile_set_name", "value": "A"}],
+    ],
+    ids=str,
+)
+def test_the_source_is_found_in_json_of_any_form(tmp_path, meta):
+    write_jsonl(tmp_path / "a.jsonl", [{"text": "a", "meta": meta}, {"text": "b", "meta": "{cut"}])
+    source = FilesSource(kind="files", path=str(tmp_path))
+    read = ReadDocuments(source, ["a.jsonl"], Tally(), source_needed=False).run()
+    assert [document.metadata["source"] for document in read] == ["A", "unknown"]
+
+
 def test_a_value_that_is_named_and_cannot_be_read_costs_its_row_alone(tmp_path):
     ids = pa.array([-(10**17), 0], pa.timestamp("us"))
     table = pa.table({"text": TEXTS, "meta": struct(pile_set_name=NAMES), "id": ids})
@@ -311,10 +383,11 @@ def test_a_value_that_is_named_and_cannot_be_read_costs_its_row_alone(tmp_path):
 @pytest.mark.parametrize(
     "ids,expected",
     [
-        (pa.array([1.5, 2.0]), ["1.5", "2.0"]),
+        (pa.array([1.5, 2.0]), ["1.5", "2"]),
+        (pa.array([-0.0, 2.0**70]), ["0", str(2**70)]),
         (pa.array([b"\xff\x00", b"ab"]), ["ff00", "6162"]),
         (pa.array([b"\x01" * 16, b"\x02" * 16], pa.binary(16)), ["01" * 16, "02" * 16]),
-        (pa.array([Decimal("1.50"), Decimal("2.00")]), ["1.50", "2.00"]),
+        (pa.array([Decimal("1.50"), Decimal("2.00")]), ["1.50", "2"]),
         (pa.array([date(2020, 1, 2), date(2021, 1, 2)]), ["2020-01-02", "2021-01-02"]),
         (UUIDS, [str(UUID(int=1)), str(UUID(int=2))]),
         (pa.array([7, 8]), ["7", "8"]),
