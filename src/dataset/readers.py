@@ -142,7 +142,8 @@ def _is_finite_number(value: object) -> bool:
 def id_text(value: Any) -> str | None:
     """An id of any plain type as a text, two ids of one type never as the same one; None for other types.
 
-    A whole number is the same id in any type of number. Bytes are written in hexadecimal digits, dates as ISO 8601 has them.
+    A whole number is the same id in any type of number. Bytes are written in hexadecimal digits, dates as
+    ISO 8601 has them.
     """
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
