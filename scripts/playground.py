@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from src.cpu_threads import share_the_cores
 from src.errors import EXIT_DONE, EXIT_FAILED, ProjectError, UnavailableError, UserError
 from src.evaluation.playground.exchange import (
     HIGHEST_WEIGHT,
@@ -279,6 +280,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Before gradio is imported, which reads them then: it reports to nobody.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     reach_without_proxy(flags.host)
+    share_the_cores()
     try:
         if importlib.util.find_spec("gradio") is None:
             raise UserError("the playground needs gradio, which is not installed", fix=INSTALL)

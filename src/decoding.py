@@ -21,8 +21,8 @@ from src.errors import UserError, first_line
 
 logger = logging.getLogger(__name__)
 
-CACHES = ("past_key_values", "cache_params", "state")
-"""What models call what they keep: most of them, Mamba's kind, RWKV."""
+CACHES = ("past_key_values", "cache_params")
+"""What models call what they keep: most of them; Mamba's kind."""
 TOLERANCE = 1e-3
 """Largest difference that counts as rounding in fp32, in standard deviations of a row's logits. Over 141
 kinds of models in tiny shapes, rounding stayed below 5e-5, and the smallest fault was 3e-2."""
@@ -161,13 +161,11 @@ def find_batching(model: PreTrainedModel, name: str) -> Batching:
     """
     was_training = model.training
     model.eval()
-    with torch.inference_mode():
-        _check_reads(model, name)
-        equal, padded = (
-            _Trial(model, name, lengths) for lengths in (_EQUAL_LENGTHS, _PADDED_LENGTHS)
-        )
-        found = next((one for one in BATCHINGS if _fits(one, equal, padded)), None)
-    model.train(was_training)
+    try:
+        check_reads(model, name)
+        found = _fastest_that_fits(model, name)
+    finally:
+        model.train(was_training)
     if found is None:
         raise UserError(
             f"model {name!r} cannot write here: a batch gives something else than its rows alone",
@@ -179,9 +177,14 @@ def find_batching(model: PreTrainedModel, name: str) -> Batching:
     return found
 
 
-def _fits(batching: Batching, equal: _Trial, padded: _Trial) -> bool:
-    trials = (padded, equal) if batching.padded else (equal,)
-    return all(trial.comes_out_alike(batching) for trial in trials)
+@torch.inference_mode()
+def _fastest_that_fits(model: PreTrainedModel, name: str) -> Batching | None:
+    equal, padded = (_Trial(model, name, lengths) for lengths in (_EQUAL_LENGTHS, _PADDED_LENGTHS))
+    for batching in BATCHINGS:
+        trials = (padded, equal) if batching.padded else (equal,)
+        if all(trial.comes_out_alike(batching) for trial in trials):
+            return batching
+    return None
 
 
 _CHOOSE = "choose another base model, such as gpt2 or one of llama's kind"
@@ -260,6 +263,7 @@ def _logits(model: PreTrainedModel, name: str, rows: Sequence[Sequence[int]]) ->
         ) from error
 
 
+@torch.inference_mode()
 def check_reads(model: PreTrainedModel, name: str) -> None:
     """Whether a model can be trained on texts and say how likely they are, many at a time.
 
@@ -272,11 +276,6 @@ def check_reads(model: PreTrainedModel, name: str) -> None:
             (its training loss would fall to nothing, and its perplexity mean nothing), or texts padded on
             the right are read otherwise than alone.
     """
-    with torch.inference_mode():
-        _check_reads(model, name)
-
-
-def _check_reads(model: PreTrainedModel, name: str) -> None:
     rows = [_random_ids(model, length, seed) for seed, length in enumerate(_PADDED_LENGTHS)]
     alone = [_logits(model, name, [row])[0] for row in rows]
     half = len(rows[-1]) // 2

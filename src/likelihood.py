@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from src.attributes.hub_models import context_length
+from src.context_length import context_length
 from src.control_tokens import (
     Attributes,
     control_ids,

@@ -83,8 +83,10 @@ def ours(
 ) -> None:
     """The writer of stage 3, as `main_evaluate.py` runs it; other samples at each turn."""
     from src.cpu_memory import keep_freed_memory
+    from src.cpu_threads import share_the_cores
 
     keep_freed_memory()
+    share_the_cores()
     from src.config.evaluation import DecodingArgs
 
     writer, prompts, condition = writer_of(Path(dataset), Path(run), n_prompts, device)

@@ -144,8 +144,10 @@ def _watched(
 def _pass_one(args_file: str, overrides: list[str]) -> Callable[[], tuple[float, int]]:
     """A function that runs pass 1 anew and says how long it took, for how many documents."""
     from src.cpu_memory import keep_freed_memory
+    from src.cpu_threads import share_the_cores
 
     keep_freed_memory()
+    share_the_cores()
     from src.attributes.scorer import cached_scorer
     from src.config.dataset import DatasetArgs
     from src.config.loading import load_args

@@ -142,8 +142,10 @@ _scorer: Any = None
 def _start_worker(options: dict[str, Any], one_thread: bool) -> None:
     global _scorer
     from src.cpu_memory import keep_freed_memory
+    from src.cpu_threads import share_the_cores
 
     keep_freed_memory()
+    share_the_cores()
     import torch
 
     from src.attributes.detoxify_scorer import DetoxifyScorer

@@ -22,8 +22,10 @@ def ours(
 ) -> None:
     """Stage 2 as `main_train.py` runs it, its steps in turns."""
     from src.cpu_memory import keep_freed_memory
+    from src.cpu_threads import share_the_cores
 
     keep_freed_memory()
+    share_the_cores()
     from src.config.training import TrainingArgs
     from src.training.checkpoints import Checkpoints
     from src.training.making import make_trainer

@@ -2,7 +2,8 @@
 
 A stage writes into `<run>.partial/`, writes `manifest.json` last, then renames. A folder without a
 manifest is unfinished, and the next stage refuses it. The same args again resume an unfinished run or
-find it done; other args on an existing run are an error that lists the differences.
+find it done. Other args on a finished run are an error that lists the differences; on an unfinished one,
+the stage says what of it fits them too.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ class Run:
             self._check_same(before)
         used = f"{', '.join(kept)} is used again" if kept else "nothing of it is used"
         logger.info("an unfinished run of other args: %s (%s)", used, "; ".join(different))
-        _empty(self.partial, kept or ())
+        _empty(self.partial, {*kept, ARGS})  # without its args it would be taken for nobody's
         return "resumed" if kept else "fresh"
 
     def _check_same(self, before: dict[str, Any]) -> None:

@@ -6,12 +6,8 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from src.errors import UnavailableError, UserError, first_line
-
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig
 
 logger = logging.getLogger(__name__)
 
@@ -168,9 +164,3 @@ def _is_safetensors_of_the_folder(name: object) -> bool:
         and name.endswith((".safetensors", ".safetensors.index.json"))
         and name == os.path.basename(name)  # noqa: PTH119  # Path drops a trailing slash
     )
-
-
-def context_length(config: PretrainedConfig) -> int | None:
-    """Positions that a model has, in tokens; None where nothing limits them (XLNet's config says −1)."""
-    found = getattr(config.get_text_config(), "max_position_embeddings", None)
-    return found if found is not None and found > 0 else None

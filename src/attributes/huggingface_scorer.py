@@ -54,9 +54,7 @@ class HuggingFaceScorer(ClassifierScorer):
                 )
             return value
 
-    version = (
-        2  # padding that changed scores, models whose positions are fewer than their tokenizer says
-    )
+    version = 2  # 1 let padding change scores
 
     def _build(self) -> SequenceClassifier:
         from src.attributes.sequence_classifier import SequenceClassifier, load_classifier

@@ -28,7 +28,8 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-from src.attributes.hub_models import context_length, local_only, require_safetensors
+from src.attributes.hub_models import local_only, require_safetensors
+from src.context_length import context_length
 from src.errors import ProjectError, ScorerError, UnavailableError, first_line
 from src.runtime import pick_device
 
@@ -178,7 +179,7 @@ _TRIAL = (
 )
 _ROUNDING = 1e-3
 """Largest difference that is rounding in fp32, in standard deviations of the trial's outputs. Measured on the
-kinds of tests/unit/attributes/test_sequence_classifier.py: rounding is below 1e-5, a fault above 1e-1."""
+kinds of tests/unit/attributes/test_sequence_classifier.py: rounding is below 1e-5, a fault above 1."""
 
 
 def _paddings(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Iterator[Padding]:

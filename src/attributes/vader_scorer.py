@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
@@ -91,7 +91,7 @@ class VaderScorer(Scorer):
         )
 
     packages = ("vaderSentiment",)
-    version: ClassVar[int] = 2  # raised when its scores change
+    version = 2  # 1 read no apostrophe but the ASCII one
     neutral_score = 0.0  # neither a positive nor a negative word, or as much of both
     _analyzer: SentimentIntensityAnalyzer
     _ascii_forms: _AsciiForms

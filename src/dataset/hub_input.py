@@ -5,7 +5,7 @@ Its parts are the data set's own shards (its files).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ class HubInput:
         except Exception as error:
             raise self._cannot_read(error) from error
         columns, keys = data.column_names, self._keys()
-        self._check_columns(columns)
+        self._check_columns(columns, keys)
         if not columns:
             return data
         # What no key names may be of any kind, also one that Python has no value for.
@@ -87,8 +87,8 @@ class HubInput:
             **{f"human_ratings.{name}": key for name, key in source.human_ratings.items()},
         }
 
-    def _check_columns(self, columns: Sequence[str] | None) -> None:
-        for name, key in self._keys().items():
+    def _check_columns(self, columns: Sequence[str] | None, keys: Mapping[str, str | None]) -> None:
+        for name, key in keys.items():
             if (
                 columns
                 and key is not None

@@ -41,7 +41,7 @@ from src.errors import ArtifactError, DataError
 logger = logging.getLogger(__name__)
 
 # Raise it when the code of pass 1 changes what it writes for the same args.
-PASS_ONE_VERSION = 2
+PASS_ONE_VERSION = 3
 FINGERPRINT = "fingerprint.json"
 
 
@@ -112,13 +112,13 @@ def run_pass_one(
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(finished / SCORED, folder, copy_function=_link_or_copy)
         return shards
-    message = still_at_work(_work_folder(partial))
+    message = still_at_work(work_folder(partial))
     if message is not None:
         _check_same_work(partial, fingerprint, message)
         return Submitted(message)
     _prepare(partial, fingerprint)
     executor = executor_for(
-        args, _pipeline(args, made_from["parts"], folder.absolute()), _work_folder(partial)
+        args, _pipeline(args, made_from["parts"], folder.absolute()), work_folder(partial)
     )
     message = executor.finish()
     if message is not None:
@@ -173,13 +173,14 @@ def _ready_scores(args: DatasetArgs) -> dict[str, str]:
     return args.source.scores_keys if isinstance(args.source, HubSource) else {}
 
 
-def _work_folder(partial: Path) -> Path:
+def work_folder(partial: Path) -> Path:
+    """Where pass 1 keeps its tasks' logs and markers, inside a run's unfinished folder."""
     return partial / WORK / "pass_1"
 
 
 def _check_same_work(partial: Path, fingerprint: str, message: str) -> None:
     """Raises ArtifactError where jobs are at work on something that is wanted no longer."""
-    if json.loads((_work_folder(partial) / FINGERPRINT).read_text()) != fingerprint:
+    if json.loads((work_folder(partial) / FINGERPRINT).read_text()) != fingerprint:
         raise ArtifactError(
             f"jobs are at work on {partial} that were submitted for another input, other args or other "
             f"versions: {message}",
@@ -189,7 +190,7 @@ def _check_same_work(partial: Path, fingerprint: str, message: str) -> None:
 
 def _prepare(partial: Path, fingerprint: str) -> None:
     """Keep the tasks that are complete if they were made from the same; else begin anew."""
-    work, folder = _work_folder(partial), partial / SCORED
+    work, folder = work_folder(partial), partial / SCORED
     marker = work / FINGERPRINT
     if not marker.is_file() or json.loads(marker.read_text()) != fingerprint:
         if marker.is_file():

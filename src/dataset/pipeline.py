@@ -70,16 +70,23 @@ def manifest_args(args: DatasetArgs) -> dict[str, Any]:
     return {**value, "executor": {"tasks": args.executor.tasks}}
 
 
-def _fits(args: DatasetArgs, before: Mapping[str, Any], _: Path) -> tuple[str, str] | None:
-    """Pass 1 is used again where nothing that decides on it differs: pass 2 is light, and done anew."""
-    same = pass_one_args(before) == pass_one_args(manifest_args(args))
-    return (SCORED, WORK) if same else None
+def _fits(args: DatasetArgs, before: Mapping[str, Any], unfinished: Path) -> tuple[str, str] | None:
+    """Pass 1 is used again where nothing that decides on it differs: pass 2 is light, and done anew.
+
+    Not while a cluster is at work: the job that waits for pass 1 has the args that it was submitted with.
+    """
+    if _pass_one_args(before) != _pass_one_args(manifest_args(args)):
+        return None
+    from src.dataset.pass_one import work_folder
+    from src.dataset.slurm_executor import still_at_work
+
+    return None if still_at_work(work_folder(unfinished)) is not None else (SCORED, WORK)
 
 
-def pass_one_args(args: Mapping[str, Any]) -> dict[str, Any]:
+def _pass_one_args(args: Mapping[str, Any]) -> dict[str, Any]:
     """What of a run's args, as JSON, decides on pass 1 and its tasks."""
     return {
-        **{key: args[key] for key in PASS_ONE_KEYS},
+        **{key: args.get(key) for key in PASS_ONE_KEYS},  # args of an older version may lack one
         "tokenizer": args["tokenizer"],
         "scorers": {name: one["scorer"] for name, one in args["attributes"].items()},
         "tasks": args["executor"]["tasks"],

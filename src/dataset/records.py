@@ -43,7 +43,7 @@ DOCUMENT_REASONS = {
     "excluded_source": "its source is one of excluded_sources",
     "empty_text": "no sentence in it",
 }
-# Sentences that are not used: the first four by pass 1, the others by pass 2.
+# Sentences that are not used: the last two by pass 2, the others by pass 1.
 SENTENCE_REASONS = {
     "empty_after_cleaning": "cleaning left nothing but white space",
     "too_short": "fewer words than min_words",

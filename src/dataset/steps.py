@@ -172,7 +172,7 @@ class CountTokens(PipelineStep):
         self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
         """Note the number of tokens of each sentence (with end-of-text), mark the long ones."""
-        counter, keeps_to_words, spells_everything = _counter(self.tokenizer)
+        counter, keeps_to_words, spells_all = _counter(self.tokenizer)
         for records, sentences in in_chunks(
             self._known_too_long(data, keeps_to_words), TOKENIZING_CHUNK
         ):
@@ -181,7 +181,7 @@ class CountTokens(PipelineStep):
                 # Texts are encoded as plain text, so the tokenizer's control tokens play no part.
                 lengths = counter.lengths(texts)
                 loses = [False] * len(texts)
-                if not spells_everything:
+                if not spells_all:
                     loses = loses_characters(counter.tokenizer, texts)
             for sentence, length, lost in zip(sentences, lengths, loses, strict=True):
                 sentence.metadata["n_tokens"] = length

@@ -14,14 +14,13 @@ from transformers import (
 )
 
 from src.config.training import TrainingArgs
+from src.control_rows import initialise_rows, train_rows_apart
 from src.control_tokens import (
     Attributes,
     ban,
     control_ids,
     control_tokens_of,
-    initialise_rows,
     start_id,
-    train_rows_apart,
 )
 from src.decoding import find_batching
 from src.language_model import (

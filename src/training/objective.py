@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import Trainer
 
-from src.control_tokens import CONTROL_ROWS
+from src.control_rows import CONTROL_ROWS
 from src.errors import ArtifactError, ProjectError
 from src.language_model import Precision, autocast
 from src.runtime import keyed_hash

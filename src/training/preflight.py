@@ -14,8 +14,8 @@ from transformers.integrations import get_available_reporting_integrations
 from src.artifacts.manifest import Manifest, read_manifest
 from src.artifacts.output_folder import check_disk_space, check_output
 from src.attributes.attribute import Attribute, check_attribute, from_manifest
-from src.attributes.hub_models import context_length
 from src.config.training import TrainingArgs
+from src.context_length import context_length
 from src.control_tokens import check_tokenizer, load_tokenizer
 from src.errors import ArtifactError, UserError
 from src.language_model import (

@@ -19,7 +19,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from transformers import PreTrainedModel
 
-from src.control_tokens import merge_rows
+from src.control_rows import merge_rows
 
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 

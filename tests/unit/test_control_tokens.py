@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from src import control_tokens as ct
+from src.control_rows import CONTROL_ROWS, initialise_rows, train_rows_apart
 from src.errors import ArtifactError, UserError
 from src.language_model import load_language_model
 from tests.builders import END_OF_TEXT, build_tokenizer, tiny_gpt2, tiny_llama
@@ -42,7 +43,7 @@ def tokenizer(bases, attributes):
 def prepared(base, tokenizer, attributes, **options):
     model = load_language_model(str(base), device=CPU)
     options = {"from_words": True, "seed": 0} | options
-    ct.initialise_rows(model, tokenizer, attributes, **options)
+    initialise_rows(model, tokenizer, attributes, **options)
     return model
 
 
@@ -199,7 +200,7 @@ def test_rows_without_words_differ_from_each_other_and_come_back_with_the_seed(
 def test_a_table_that_is_larger_than_the_tokenizer_keeps_its_size(bases, tokenizer, attributes):
     model = load_language_model(str(bases["llama_untied"]), device=CPU)
     model.resize_token_embeddings(len(tokenizer) + 28, mean_resizing=False)
-    ct.initialise_rows(model, tokenizer, attributes, from_words=True, seed=0)
+    initialise_rows(model, tokenizer, attributes, from_words=True, seed=0)
     assert model.get_input_embeddings().weight.shape[0] == len(tokenizer) + 28
 
 
@@ -210,7 +211,7 @@ def test_rows_apart_compute_the_same_and_alone_get_the_gradient(
     model = prepared(bases[shape], tokenizer, attributes)
     plain = copy.deepcopy(model)
     ids = ct.control_ids(tokenizer, attributes)
-    rows = ct.train_rows_apart(model, ids)
+    rows = train_rows_apart(model, ids)
     inputs = torch.tensor([[0, ids[1], ids[2], 40, 41, 42]])
     assert torch.equal(model(inputs).logits, plain(inputs).logits)
     chosen = model(inputs).logits[..., :600].sum()  # no control column takes part
@@ -226,82 +227,24 @@ def test_a_checkpoint_is_plain_and_has_the_learned_rows(
 ):
     model = prepared(bases[shape], tokenizer, attributes)
     ids = ct.control_ids(tokenizer, attributes)
-    rows = ct.train_rows_apart(model, ids)
+    rows = train_rows_apart(model, ids)
     with torch.no_grad():
         rows.add_(1.0)
     model.save_pretrained(tmp_path)
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
-    assert not any(ct.CONTROL_ROWS in name for name in loaded.state_dict())
+    assert not any(CONTROL_ROWS in name for name in loaded.state_dict())
     inputs = torch.tensor([[0, ids[0], 40, ids[3], 42]])
     keep = [i for i in range(len(tokenizer)) if i not in ids]
     ours, theirs = (m(inputs).logits[..., keep] for m in (model, loaded))
     assert torch.allclose(ours, theirs, atol=1e-6)
 
     other = prepared(bases[shape], tokenizer, attributes, from_words=False)
-    other_rows = ct.train_rows_apart(other, ids)
+    other_rows = train_rows_apart(other, ids)
     other.load_state_dict(loaded.state_dict(), strict=False)
     assert torch.equal(other_rows, rows), "a run that goes on reads the rows back"
 
 
 # ----------------------------------------------------------------------- tokenizers that users bring
-
-CONTINUED = [
-    ("A visiting engineer", " moved the table."),
-    ("The old gardener opened the window.", " Her cousin read the report."),
-    ("The old gardener opened", " the window and closed the door."),
-    ("It was not", " good"),
-]
-
-
-@pytest.mark.parametrize(
-    "make", [strange.llama2, strange.metaspace, strange.byte_level], ids=lambda make: make.__name__
-)
-@pytest.mark.parametrize("prompt,text", CONTINUED)
-def test_a_continuation_keeps_the_space_behind_its_prompt(make, prompt, text):
-    tokenizer = make()
-    before, whole = ct.text_ids(tokenizer, [prompt, prompt + text])
-    ids = whole[len(before) :]
-    if whole[: len(before)] == before:
-        assert ct.decode_continuation(tokenizer, prompt, ids, after_tokens=False) == text
-    # Behind control tokens the model writes what stands at the start of a text.
-    ids = ct.text_ids(tokenizer, [text.strip()])[0]
-    assert ct.decode_continuation(tokenizer, prompt, ids, after_tokens=True) == text
-    assert ct.decode_continuation(tokenizer, "", ids, after_tokens=True) == text.strip()
-
-
-def test_a_decoder_that_sets_spaces_sets_them_behind_the_prompt_too():
-    tokenizer = strange.wordpieces()
-    ids = ct.text_ids(tokenizer, ["the window ."])[0]
-    assert ct.decode_continuation(tokenizer, "opened", ids, after_tokens=False) == " the window."
-    assert (
-        ct.decode_continuation(tokenizer, "opened the window", ids[-1:], after_tokens=False) == "."
-    )
-
-
-@pytest.mark.parametrize(
-    "prompt,text,expected",
-    [
-        ("It rained.", "Then", " Then"),
-        ("It rained.", " Then", " Then"),
-        ("It rained. ", "Then", "Then"),
-        ("It rained.\n", "Then", "Then"),
-        ("It rained.", "@ann said", " @ann said"),
-        ("It rained.", '"No," she said', ' "No," she said'),
-        ("It rained.", "'Tis true", " 'Tis true"),
-        ("It rained.", "(Then)", " (Then)"),
-        ("It rained", ", and then", ", and then"),
-        ("It rained", "!", "!"),
-        ("The hotel", "'s pool", "'s pool"),
-        ("The hotel", "\u2019s pool", "\u2019s pool"),
-        ("\u4e0b\u96e8\u4e86\u3002", "\u7136\u540e", "\u7136\u540e"),
-        ("", "Then", "Then"),
-        ("It rained.", "", ""),
-    ],
-)
-def test_a_sentence_behind_control_tokens_is_parted_from_the_prompt(prompt, text, expected):
-    tokenizer = strange.byte_level()
-    ids = ct.text_ids(tokenizer, [text])[0]
-    assert ct.decode_continuation(tokenizer, prompt, ids, after_tokens=True) == expected
 
 
 @pytest.mark.parametrize("gap,jump_at", [(3, 50), (1, 20), (2, 30)])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from src.control_rows import initialise_rows
 from src.control_tokens import (
     control_ids,
     encode_sentence,
-    initialise_rows,
     load_tokenizer,
     text_ids,
 )

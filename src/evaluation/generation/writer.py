@@ -20,19 +20,19 @@ from transformers import (
 )
 
 from src.attributes.attribute import Attributes
-from src.attributes.hub_models import context_length
 from src.config.evaluation import Condition, DecodingArgs
+from src.context_length import context_length
 from src.control_tokens import (
     Placement,
     check_tokenizer,
     control_ids,
-    decode_continuation,
     encode_prompt,
     load_tokenizer,
 )
 from src.decoding import GrowingBatch, find_batching
 from src.errors import UserError
 from src.evaluation.continuation import Continuation
+from src.evaluation.generation.continuation_text import decode_continuation
 from src.evaluation.generation.sampling import draw_for_groups, uniforms
 from src.evaluation.plan.cells import active_weights
 from src.evaluation.plan.prompts import Prompt

@@ -15,6 +15,9 @@ from src.config.evaluation import Condition, DecodingArgs, EvaluationArgs
 
 NO_CONDITION = "no condition"
 
+# Raise it when the code changes what is written, or how it is split, for the same settings.
+WRITING_VERSION = 2
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -101,6 +104,7 @@ def build_cells(
             settings = {
                 # Work of an older version of this program is not gone on with.
                 "schema": SCHEMA_VERSIONS["evaluation"],
+                "version": WRITING_VERSION,
                 "model": models[name],
                 "prompts": prompts[source],
                 "condition": list(condition.items()),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from src.attributes.hub_models import context_length
 from src.config.evaluation import EvaluationArgs
+from src.context_length import context_length
 from src.errors import ProjectError, UserError
 from src.evaluation.plan.prompts import Prompt
 

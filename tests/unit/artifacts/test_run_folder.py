@@ -86,6 +86,25 @@ def test_an_unfinished_run_of_other_args_gives_what_the_stage_says_still_fits(tm
         assert [p.name for p in run.partial.iterdir()] == ["args.json"]
 
 
+def test_a_run_killed_while_it_takes_over_an_unfinished_one_leaves_it_unfinished(
+    tmp_path, monkeypatch
+):
+    with Run(tmp_path / "run", "dataset", ARGS) as run:
+        (run.partial / "heavy").mkdir()
+    other = {**ARGS, "seed": 2}
+
+    def killed(path, content):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as at_work:
+        at_work.setattr(run_folder, "write_json_atomically", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Run(tmp_path / "run", "dataset", other, fits=lambda *_: ("heavy",)).__enter__()
+    with Run(tmp_path / "run", "dataset", ARGS) as run:
+        assert run.status == "resumed"
+        assert (run.partial / "heavy").is_dir()
+
+
 def check_raises(folder, args, fits):
     with pytest.raises(ArtifactError, match="other args"):
         check_output(folder, "dataset", args, fits=fits)

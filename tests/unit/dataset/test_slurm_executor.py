@@ -187,3 +187,12 @@ def test_the_job_script_is_shell_that_bash_accepts(make_args, tmp_path, queue):
 def test_slurm_needs_its_section(make_args):
     with pytest.raises(ValueError, match="the section slurm is missing"):
         make_args(executor={"kind": "slurm", "tasks": 2})
+
+
+def test_other_args_of_pass_two_are_refused_while_its_job_waits_with_the_old_ones(make_args, queue):
+    create_dataset(make_args(executor=SLURM))
+    other = make_args(executor=SLURM, untagged_fraction=0.5)
+    (queue.folder / "alive").touch()
+    for dry_run in (True, False):
+        with pytest.raises(ArtifactError, match="untagged_fraction: was"):
+            create_dataset(other, dry_run=dry_run)

@@ -97,10 +97,10 @@ def publish_model(
     """
     import torch
 
+    from src.control_rows import initialise_rows
     from src.control_tokens import (
         ban,
         control_ids,
-        initialise_rows,
         load_tokenizer,
         tokenizer_fingerprint,
     )

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 import torch
 
-from src.control_tokens import initialise_rows, load_tokenizer
+from src.control_rows import initialise_rows
+from src.control_tokens import load_tokenizer
 from src.errors import DataError, ProjectError
 from src.language_model import load_language_model
 from src.likelihood import control_auc, sentence_log_likelihoods

@@ -14,13 +14,13 @@ from src.attributes.attribute import from_manifest
 from src.config.evaluation import DecodingArgs
 from src.control_tokens import (
     control_ids,
-    decode_continuation,
     encode_prompt,
     load_tokenizer,
 )
 from src.decoding import BATCHINGS
 from src.errors import ArtifactError, UserError
 from src.evaluation.generation import writer as writer_module
+from src.evaluation.generation.continuation_text import decode_continuation
 from src.evaluation.generation.sampling import uniforms
 from src.evaluation.generation.writer import Task, Writer, writing_dtype
 from src.evaluation.plan.prompts import Prompt
