@@ -20,19 +20,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.special import betaincinv, ndtr
+from scipy.special import betaincinv, expit, logit, ndtr
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from src.evaluation.statistics.intervals import resampled_counts, share_interval
-from src.evaluation.statistics.paired_tests import Pair, difference, holm, sign_flip_p_values
-from src.evaluation.statistics.perplexity_intervals import perplexity_interval, perplexity_ratio
+from src.evaluation.metrics.worst_of_k import UNPROMPTED_K, pooled_estimate
 from src.runtime import print_in_any_encoding
+from src.statistics.intervals import share_interval
+from src.statistics.paired_tests import Pair, difference, holm, p_values, sign_flip_p_values
+from src.statistics.perplexity_intervals import perplexity_interval, perplexity_ratio
 
 PROMPTS = (40, 100, 400)
 SHARES = (0.05, 0.1, 0.3, 0.6)
 # (correlation of the sentences of a prompt, most sentences of a prompt)
 CLUSTERS = ((0.0, 1), (0.1, 3), (0.4, 5), (0.7, 3))
+# As many sentences as a prompt has at most, and the share of prompts that have HEAVY of them.
+UNEQUAL = ((20, 0.0), (3, 0.1))
+HEAVY = 40
+# Standard deviations on the logit: between trainings, between prompts, of a prompt in a training.
+TRAININGS, BETWEEN, SHARED = (3, 5, 10), (0.0, 0.15, 0.5), ((200, 0.0, 0.5), (40, 1.0, 0.5))
+POOLS = (75, 100, 200, 400, 1000)
 PAIRS = ((0.05, 0.05), (0.05, 0.2), (0.1, 0.3), (0.3, 0.3), (0.3, 0.6))
 COVERAGE = (0.93, 0.97)
 FALSE_POSITIVES = 0.05
@@ -56,6 +63,7 @@ class Regime:
         correlation: of two sentences of one prompt in one cell, 0 for independent ones.
         most_sentences: a prompt has 1 to this many, equally likely.
         pairing: correlation of how hard a prompt is for the two cells.
+        heavy: share of the prompts that have `HEAVY` sentences instead.
     """
 
     n_prompts: int
@@ -64,6 +72,14 @@ class Regime:
     correlation: float
     most_sentences: int
     pairing: float = 0.0
+    heavy: float = 0.0
+
+    def sentences(self, generator: np.random.Generator) -> np.ndarray:
+        """Of each prompt of a cell: [prompts]."""
+        few = generator.integers(1, self.most_sentences + 1, self.n_prompts)
+        if not self.heavy:
+            return few
+        return np.where(generator.random(self.n_prompts) < self.heavy, HEAVY, few)
 
 
 def pairs_of(regime: Regime, n_data_sets: int, generator: np.random.Generator) -> Iterator[Pair]:
@@ -78,10 +94,10 @@ def pairs_of(regime: Regime, n_data_sets: int, generator: np.random.Generator) -
         second = regime.pairing * first + np.sqrt(1 - regime.pairing**2) * own
         counts = []
         for share, normal in ((regime.share_a, first), (regime.share_b, second)):
-            sentences = generator.integers(1, regime.most_sentences + 1, regime.n_prompts)
+            sentences = regime.sentences(generator)
             chance = _chance(ndtr(normal), share, regime.correlation)
             counts += [generator.binomial(sentences, chance), sentences]
-        yield Pair(*counts)
+        yield Pair(*(one[None] for one in counts))
 
 
 _TABLES: dict[tuple[float, float], tuple[np.ndarray, np.ndarray]] = {}
@@ -113,10 +129,16 @@ def percentile_coverage(regime: Regime, n_data_sets: int, seed: int, resamples: 
     generator = np.random.default_rng(seed)
     hits = 0
     for i, pair in enumerate(pairs_of(regime, n_data_sets, generator)):
-        drawn = np.concatenate(list(resampled_counts(regime.n_prompts, i, resamples)))
-        low, high = np.quantile((drawn @ pair.a) / (drawn @ pair.n_a), (0.025, 0.975))
+        drawn = _resampled(regime.n_prompts, i, resamples)
+        low, high = np.quantile((drawn @ pair.a[0]) / (drawn @ pair.n_a[0]), (0.025, 0.975))
         hits += low <= regime.share_a <= high
     return hits / n_data_sets
+
+
+def _resampled(n_prompts: int, seed: int, resamples: int) -> np.ndarray:
+    """How often each prompt is in each resample of the prompts, drawn with replacement."""
+    shares = np.full(n_prompts, 1.0 / n_prompts)
+    return np.random.default_rng(seed).multinomial(n_prompts, shares, size=resamples)
 
 
 def difference_coverage(regime: Regime, n_data_sets: int, seed: int) -> tuple[float, float]:
@@ -158,6 +180,75 @@ def family_errors(
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """How the trainings of a recipe come about: effects on the logit of a sentence's misalignment.
+
+    Attributes:
+        n_trainings: of the recipe.
+        n_prompts: that each of them writes after.
+        share: misalignment where every effect is 0.
+        between: standard deviation of the trainings.
+        shared: standard deviation of what a prompt does to all of them.
+        alone: standard deviation of what a prompt does to one of them.
+    """
+
+    n_trainings: int
+    n_prompts: int
+    share: float
+    between: float
+    shared: float
+    alone: float
+
+    def truth(self) -> float:
+        """Expected share, by the quadrature of the sum of all effects."""
+        nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+        spread = np.sqrt(self.between**2 + self.shared**2 + self.alone**2)
+        return float(expit(logit(self.share) + spread * nodes) @ weights / weights.sum())
+
+    def cell(self, hard: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """(misaligned sentences, sentences), [trainings, prompts], after prompts so hard: [prompts]."""
+        size = (self.n_trainings, self.n_prompts)
+        training = generator.normal(0.0, self.between, (self.n_trainings, 1))
+        alone = generator.normal(0.0, self.alone, size)
+        chance = expit(logit(self.share) + training + self.shared * hard + alone)
+        sentences = generator.integers(1, 3, size)
+        return generator.binomial(sentences, chance), sentences
+
+
+def trainings_coverage(recipe: Recipe, n_data_sets: int, seed: int) -> tuple[float, float, float]:
+    """Of several trainings: coverage of a share, coverage where they are taken for one, false positives.
+
+    The false positives are of two recipes that are alike, each with trainings of its own.
+    """
+    generator, truth = np.random.default_rng(seed), recipe.truth()
+    hits = taken_for_one = wrong = 0
+    for _ in range(n_data_sets):
+        hard = generator.standard_normal(recipe.n_prompts)
+        a, b = (recipe.cell(hard, generator) for _ in range(2))
+        found = share_interval(*a)
+        hits += found.low <= truth <= found.high
+        one = share_interval(*(counts.sum(axis=0, keepdims=True) for counts in a))
+        taken_for_one += one.low <= truth <= one.high
+        wrong += p_values([Pair(*a, *b)], seed)[0] <= 0.05
+    return hits / n_data_sets, taken_for_one / n_data_sets, wrong / n_data_sets
+
+
+def expected_max_coverage(n_texts: int, n_data_sets: int, seed: int) -> float:
+    """Share of the data sets whose interval of the expected worst of 25 of a pool holds the truth.
+
+    Scores are as toxicity's: most near 0, a few high, Beta(0.3, 3).
+    """
+    generator = np.random.default_rng(seed)
+    truth = float(generator.beta(0.3, 3.0, (400_000, UNPROMPTED_K)).max(axis=1).mean())
+    hits = 0
+    for _ in range(n_data_sets):
+        scores = generator.beta(0.3, 3.0, (1, n_texts))
+        found = pooled_estimate(scores, np.ones_like(scores, dtype=bool), UNPROMPTED_K)
+        hits += found.low <= truth <= found.high
+    return hits / n_data_sets
+
+
+@dataclass(frozen=True)
 class TextRegime:
     """How the nats of synthetic texts come about.
 
@@ -188,7 +279,7 @@ class TextRegime:
         return 1 + self.fall * (1 - tokens / np.mean(LENGTHS))
 
     def cell(self, hard: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """(nats, tokens), each [prompts], of texts after prompts that are so hard (standard normal)."""
+        """(nats, tokens), each [1, prompts], of texts after prompts that are so hard (standard normal)."""
         nats, tokens = np.zeros(self.n_prompts), np.zeros(self.n_prompts)
         texts = generator.integers(1, self.most_texts + 1, self.n_prompts)
         level = NATS * np.exp(self.spread * hard - self.spread**2 / 2)
@@ -199,7 +290,7 @@ class TextRegime:
             rate = level * odd * self._fall(length)
             nats += np.where(there, generator.gamma(2.0 * length, rate / 2.0), 0.0)
             tokens += np.where(there, length, 0)
-        return nats, tokens
+        return nats[None], tokens[None]
 
 
 def perplexity_coverage(regime: TextRegime, n_data_sets: int, seed: int) -> tuple[float, float]:
@@ -211,7 +302,7 @@ def perplexity_coverage(regime: TextRegime, n_data_sets: int, seed: int) -> tupl
         own = generator.standard_normal(regime.n_prompts)
         second = regime.pairing * first + np.sqrt(1 - regime.pairing**2) * own
         a, b = (regime.cell(hard, generator) for hard in (first, second))
-        found, ratio = perplexity_interval(*a), perplexity_ratio(*a, *b)
+        found, ratio = perplexity_interval(*a), perplexity_ratio(*a, *b, same_trainings=False)
         hits += found.low <= truth <= found.high
         ratio_hits += ratio.low <= 1.0 <= ratio.high
     return hits / n_data_sets, ratio_hits / n_data_sets
@@ -224,8 +315,8 @@ def percentile_perplexity_coverage(
     generator, hits = np.random.default_rng(seed), 0
     for i in range(n_data_sets):
         nats, tokens = regime.cell(generator.standard_normal(regime.n_prompts), generator)
-        drawn = np.concatenate(list(resampled_counts(regime.n_prompts, i, resamples)))
-        low, high = np.quantile((drawn @ nats) / (drawn @ tokens), (0.025, 0.975))
+        drawn = _resampled(regime.n_prompts, i, resamples)
+        low, high = np.quantile((drawn @ nats[0]) / (drawn @ tokens[0]), (0.025, 0.975))
         hits += low <= regime.nats_per_token <= high
     return hits / n_data_sets
 
@@ -238,7 +329,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     n, seed = options.data_sets, options.seed
-    outside = [*_print_perplexities(n // 2, seed), *_print_shares(n, seed), *_print_pairs(n, seed)]
+    outside = [
+        *_print_trainings(n // 2, seed),
+        *_print_unequal(n, seed),
+        *_print_expected_max(n, seed),
+        *_print_perplexities(n // 2, seed),
+        *_print_shares(n, seed),
+        *_print_pairs(n, seed),
+    ]
     print("\noutside the aims by more than two standard errors of the simulation:")
     print("\n".join(f"  {line}" for line in outside) or "  none")
 
@@ -252,6 +350,59 @@ def misses(covered: float, n_data_sets: int) -> bool:
     """Whether a coverage is outside of 93 to 97 % by more than chance."""
     low, high = COVERAGE
     return not low - slack(low, n_data_sets) <= covered <= high + slack(high, n_data_sets)
+
+
+def _print_trainings(n: int, seed: int) -> Iterator[str]:
+    print(
+        f"several trainings over {n} data sets, in %: coverage of a share's 95 % interval, here and"
+    )
+    print("where all are taken for one training; false positives of two recipes that are alike")
+    print("trainings  prompts  share  between  shared  alone  here  as one  false")
+    for trainings, (prompts, shared, alone), share, between in itertools.product(
+        TRAININGS, SHARED, (0.05, 0.3, 0.6), BETWEEN
+    ):
+        recipe = Recipe(trainings, prompts, share, between, shared, alone)
+        covered, as_one, wrong = trainings_coverage(recipe, n, seed)
+        line = (
+            f"{trainings:9}  {prompts:7}  {share:5.2f}  {between:7.2f}  {shared:6.1f}  {alone:5.1f}"
+        )
+        print(f"{line}  {100 * covered:4.1f}  {100 * as_one:6.1f}  {100 * wrong:5.1f}", flush=True)
+        if covered < COVERAGE[0] - slack(COVERAGE[0], n):
+            yield f"trainings {recipe}: {100 * covered:.1f} %"
+        if wrong > FALSE_POSITIVES + slack(FALSE_POSITIVES, n):
+            yield f"two recipes {recipe}: false positives {100 * wrong:.1f} %"
+
+
+def _print_unequal(n: int, seed: int) -> Iterator[str]:
+    print(
+        f"\nprompts with unequally many sentences over {n} data sets, in %: coverage of a share's"
+    )
+    print("95 % interval, and false positives of the paired test")
+    print("prompts  share  correlation  sentences                coverage  false")
+    for prompts, share, correlation, (most, heavy) in itertools.product(
+        (40, 100), SHARES, (0.1, 0.4), UNEQUAL
+    ):
+        regime = Regime(prompts, share, share, correlation, most, heavy=heavy)
+        covered, wrong = share_coverage(regime, n, seed), false_positives(regime, n // 4, seed)
+        which = f"1 to {most}" + (f", {100 * heavy:.0f} % have {HEAVY}" if heavy else "")
+        line = f"{prompts:7}  {share:5.2f}  {correlation:11.1f}  {which:23}"
+        print(f"{line}  {100 * covered:8.1f}  {100 * wrong:5.1f}", flush=True)
+        if misses(covered, n):
+            yield f"share {regime}: {100 * covered:.1f} %"
+        if wrong > FALSE_POSITIVES + slack(FALSE_POSITIVES, n // 4):
+            yield f"paired test {regime}: {100 * wrong:.1f} %"
+
+
+def _print_expected_max(n: int, seed: int) -> Iterator[str]:
+    print(
+        f"\ncoverage of the expected worst of {UNPROMPTED_K} texts of a pool over {n} data sets, in %"
+    )
+    for n_texts in POOLS:
+        covered = expected_max_coverage(n_texts, n, seed)
+        print(f"  {n_texts:5} texts  {100 * covered:4.1f}", flush=True)
+        if misses(covered, n):
+            yield f"expected worst of a pool of {n_texts}: {100 * covered:.1f} %"
+    print()
 
 
 def _print_perplexities(n: int, seed: int) -> Iterator[str]:

@@ -24,6 +24,8 @@ from src.control_tokens import (
 from src.errors import DataError
 from src.language_model import Precision, autocast
 from src.runtime import progress
+from src.statistics.auc import auc_estimate
+from src.statistics.estimate import Estimate
 from src.target_nll import batch_of, shift, target_nll
 
 _BATCH_TOKENS = {"cpu": 1024}
@@ -154,7 +156,7 @@ def control_auc(
     own: np.ndarray | None = None,
     precision: Precision = "fp32",
     batch_tokens: int | None = None,
-) -> dict[str, float]:
+) -> dict[str, Estimate]:
     """How well the model tells labels apart by the tokens that ask for them (design section 8).
 
     For attribute a, every sentence gets s = log p(sentence | a = highest label) − log p(sentence | a =
@@ -172,7 +174,7 @@ def control_auc(
         (the other arguments are those of `sentence_log_likelihoods`)
 
     Returns:
-        attribute → AUC in [0, 1].
+        attribute → AUC in [0, 1], with its interval over sentences.
 
     Raises:
         DataError: an attribute's highest or lowest label has no sentence.
@@ -206,16 +208,8 @@ def control_auc(
         flipped = [labels[i] | {name: low if labels[i][name] == high else high} for i in ends]
         other = score(ends, flipped)
         ratio = np.where(is_high, own[ends] - other, other - own[ends])
-        result[name] = rank_auc(ratio[is_high], ratio[~is_high])
+        result[name] = auc_estimate(ratio[is_high], ratio[~is_high])
     return result
-
-
-def rank_auc(above: np.ndarray, below: np.ndarray) -> float:
-    """Share of the pairs (a, b) with a > b, ties counted half: the area under the ROC curve."""
-    ordered = np.sort(below)
-    smaller = np.searchsorted(ordered, above, side="left")
-    not_larger = np.searchsorted(ordered, above, side="right")
-    return float((smaller + not_larger).mean() / (2 * len(below)))
 
 
 # -------------------------------------------------------------------------------------- perplexity

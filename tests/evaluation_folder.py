@@ -62,7 +62,8 @@ class EvaluationFolder:
     facts: dict[str, Any]
 
     def write_report(self, **changes: Any) -> Path:
-        settings = {"dataset": self.dataset, "models": self.models, "facts": self.facts} | changes
+        models = {name: [path] for name, path in self.models.items()}
+        settings = {"dataset": self.dataset, "models": models, "facts": self.facts} | changes
         return write_report(self.results, **settings)
 
     @property
@@ -113,9 +114,7 @@ def evaluation_folder(
     made.results.mkdir(parents=True)
     write_generations(made.results / "generations.parquet", finished, known)
     rows = [
-        row
-        for cell, written in finished
-        for row in cell_rows(cell.facts, written, known, seed=0, resamples=100)
+        row for cell, written in finished for row in cell_rows(cell.facts, written, known, seed=0)
     ]
     _write_json(made.results / "metrics.json", _metrics(rows, recorded))
     _write_dataset(made.dataset, known)
@@ -126,7 +125,7 @@ def evaluation_folder(
 
 def _cells(source: str, known: Mapping[str, Attribute]) -> list[Cell]:
     return [
-        Cell(model, {a: known[a].desired for a in asked if a in known}, decoding, source, "")
+        Cell(model, {a: known[a].desired for a in asked if a in known}, decoding, source, ("",))
         for model, asked, decoding in CELLS
     ]
 
@@ -163,7 +162,8 @@ def _score(name: str, key: str) -> float:
 
 
 def _metrics(rows: list[dict[str, Any]], recorded: Mapping[str, Any]) -> dict[str, Any]:
-    run = {"path": "models/one", "manifest_sha256": "a" * 64, "checkpoint": "final"}
+    training = {"path": "models/one", "manifest_sha256": "a" * 64, "seed": 0}
+    run = {"checkpoint": "final", "trainings": [training]}
     return {
         "rows": rows,
         "attributes": {name: {"quantiles": None, **one} for name, one in recorded.items()},
@@ -270,16 +270,25 @@ def selected() -> dict[str, Any]:
                 for name, share in shares.items()
             },
             "prompts": {"kind": "unprompted", "count": 16}, "condition": BOTH, "attribute": "joint",
+            "within_error": ["step-000004"],
         },
-        "M-B": {"by": "lowest_loss", "checkpoint": "final", "candidates": {"final": 2.125}},
+        "M-B": {
+            "by": "lowest_loss", "checkpoint": "final", "candidates": {"final": 2.125},
+            "within_error": [],
+        },
     }  # fmt: skip
 
 
 def trained_longer() -> dict[str, Any]:
     """The models as ends of two runs of one recipe, in the form of metrics.json."""
-    run = {"manifest_sha256": "a" * 64, "checkpoint": "final", "recipe": "f" * 64}
+    run = {"checkpoint": "final", "recipe": "f" * 64}
+    training = {"manifest_sha256": "a" * 64, "seed": 0}
     return {
-        name: {**run, "path": f"models/{name}", "tokens_trained": tokens}
+        name: {
+            **run,
+            "trainings": [{**training, "path": f"models/{name}"}],
+            "tokens_trained": tokens,
+        }
         for name, tokens in (("M-B", 12_500), ("M-TS", 25_026))
     }
 
@@ -329,6 +338,8 @@ def comparisons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 },
                 "roles": ["baseline"],
                 "attribute": row["attribute"],
+                "measure": "misalignment",
+                "of_trainings": False,
                 "targets": row["targets"],
                 "family": f"{row['attribute']}, {row['prompts']}",
                 "share_a": row["misalignment"],
@@ -341,11 +352,13 @@ def comparisons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "ratio_ci_high": 0.9375,
                 "p": p / 2,
                 "p_holm": p,
-                "mcnemar": {"b": 3, "c": 5, "p": 0.7265625, "p_holm": 0.8125, "n_prompts": 20},
                 "minimum_detectable_difference": 0.1234,
                 "perplexity_ratio": 0.9375,
                 "perplexity_ratio_ci_low": 0.875,
                 "perplexity_ratio_ci_high": 1.0625,
+                "distinct_2_ratio": 0.96875,
+                "distinct_2_ratio_ci_low": 0.90625,
+                "distinct_2_ratio_ci_high": 1.03125,
                 "n_prompts": row["n_prompts"],
             }
         )
@@ -364,7 +377,7 @@ def controllability() -> list[dict[str, Any]]:
         "sentiment": {"neg": rest, "pos": share},
     }
     effect = {"attribute": "toxicity", "label": "nontoxic", "given": {"sentiment": "pos"}}
-    change = {"difference": -0.0625, "ci_low": -0.12, "ci_high": -0.01}
+    change = {"difference": -0.0625, "ci_low": -0.12, "ci_high": -0.01, "p": 0.01, "p_holm": 0.02}
     return [
         {
             "model": "M-TS",
@@ -391,14 +404,20 @@ def sweep() -> dict[str, Any]:
     figures = {
         "mean_words": 15.0, "n_prompts": 9, "n_empty": 0, "ci_low": 0.1, "ci_high": 0.6,
         "perplexity_ci_low": 70.0, "perplexity_ci_high": 97.0,
+        "distinct_2_ci_low": 0.65, "distinct_2_ci_high": 0.85,
     }  # fmt: skip
-    baseline = figures | {"misalignment": 0.5, "perplexity": 80.0, "distinct_2": 0.8}
+    baseline = figures | {
+        "misalignment": 0.5, "perplexity": 80.0, "distinct_2": 0.8,
+        "decoding": {"top_p": 0.9, "temperature": 1.0},
+    }  # fmt: skip
     points = [
         {
             **figures, "name": f"weight of toxicity {weight}", "misalignment": share,
-            "perplexity": perplexity, "distinct_2": 0.7, "misalignment_ratio": share / 0.5,
+            "perplexity": perplexity, "distinct_2": 0.7, "baseline": 0, "ratio": share / 0.5,
+            "ratio_ci_low": 0.4, "ratio_ci_high": 1.1,
             "perplexity_ratio": perplexity / 80.0, "perplexity_ratio_ci_low": 0.9,
             "perplexity_ratio_ci_high": 1.25, "distinct_2_ratio": 0.875,
+            "distinct_2_ratio_ci_low": 0.8, "distinct_2_ratio_ci_high": 0.95,
             "on_front": weight > 0, "within_limits": weight == 1,
         }
         for weight, share, perplexity in ((0, 0.5, 90.0), (1, 0.3, 85.0))
@@ -415,7 +434,7 @@ def sweep() -> dict[str, Any]:
             "perplexity_ratio_at_most": 1.2,
             "distinct_2_ratio_at_least": None,
         },
-        "baseline": baseline,
+        "baselines": [baseline],
         "candidates": [*points, nothing],
         "chosen": 1,
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-SCHEMA_VERSIONS = {"dataset": 1, "training": 1, "evaluation": 2}
+SCHEMA_VERSIONS = {"dataset": 1, "training": 1, "evaluation": 3}
 """Raise a stage's when what it writes changes so that this code cannot read an older folder any more."""
 
 
@@ -65,9 +65,13 @@ class _TrainingManifest(_Manifest):
     checkpoints: list[_Checkpoint] = Field(default_factory=list)
 
 
+class _Model(_Facts):
+    trainings: list[_MadeFrom]
+
+
 class _EvaluationManifest(_Manifest):
     dataset: _MadeFrom
-    models: dict[str, _MadeFrom]
+    models: dict[str, _Model]
 
 
 _SCHEMAS: dict[str, type[_Manifest]] = {

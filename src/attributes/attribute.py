@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from src.config.attributes import AttributeArgs, JudgeArgs, ScorerArgs, check_attributes
+from src.config.scorers import scorer_class
 from src.errors import ArtifactError, DataError, ScorerError, UserError
 
 
@@ -88,6 +89,25 @@ class Attribute:
         """Whether the score is nearer than `exclude_within` to an edge; with 0, none is."""
         return any(abs(score - edge) < self.exclude_within for edge in self.edges)
 
+    @property
+    def neutral_score(self) -> float | None:
+        """What the scorer gives a text in which it finds nothing, where that says nothing for a label.
+
+        None where the scorer has no such score, or where it lies in a label between the ends, which means it.
+        """
+        score = scorer_class(self.scorer.name).neutral_score
+        ends = (self.labels[0], self.labels[-1])
+        return score if score is not None and self.label_of(score) in ends else None
+
+    @property
+    def may_be_neither(self) -> bool:
+        """Whether a sentence can be neither aligned with one end nor at the other one."""
+        return len(self.labels) > 2 or self.exclude_within > 0 or self.neutral_score is not None
+
+    def is_undecided(self, score: float) -> bool:
+        """Whether a score says nothing: it is the scorer's neutral one, or training left such scores out."""
+        return score == self.neutral_score or self.near_edge(score)
+
     def opposite(self, label: str) -> str:
         """The label at the far end from this one: with two labels, the other one.
 
@@ -105,9 +125,9 @@ class Attribute:
         return self.labels[0]
 
     def is_opposite_end(self, asked: str, observed: str) -> bool:
-        """Whether a sentence contradicts what was asked for: its label is at the far end from it.
+        """Whether a sentence's label is at the far end from what was asked for.
 
-        Nothing contradicts a label in the very middle, such as `neutral` between `neg` and `pos`.
+        Nothing is at the far end from a label in the very middle, such as `neutral` between `neg` and `pos`.
         """
         in_the_middle = 2 * self._index(asked) == len(self.labels) - 1
         return not in_the_middle and self._index(observed) == self._index(self.opposite(asked))

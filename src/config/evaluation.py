@@ -88,9 +88,14 @@ class DecodingArgs(Strict):
 
 
 class ModelEntry(Strict):
-    """A trained run, and what it is asked."""
+    """A trained run, or several of one recipe, and what they are asked."""
 
-    path: Path = Field(description="folder made by main_train.py")
+    path: Path | None = Field(default=None, description="folder made by main_train.py")
+    paths: tuple[Path, ...] = Field(
+        default=(),
+        description="in place of path: folders of several trainings that differ in their seed alone, so that "
+        "figures and comparisons hold for the recipe; five are far better than three",
+    )
     checkpoint: str = Field(default="final", description="final, or step-NNNNNN of its checkpoints")
     select: Literal["lowest_misalignment", "highest_control_auc", "lowest_loss"] | None = Field(
         default=None, description="evaluate the run's best checkpoint by this; null: `checkpoint`"
@@ -103,6 +108,19 @@ class ModelEntry(Strict):
     decodings: tuple[str, ...] | None = Field(
         default=None, description="names of decodings to use; null: all of them"
     )
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> ModelEntry:
+        if (self.path is None) == (not self.paths):
+            raise ValueError("give either path, of one training, or paths, of several")
+        if len({str(path) for path in self.trainings}) < len(self.trainings):
+            raise ValueError("paths: the same training twice tells nothing of another one")
+        return self
+
+    @property
+    def trainings(self) -> tuple[Path, ...]:
+        """Folders of its trainings, one at least."""
+        return self.paths if self.path is None else (self.path,)
 
 
 class PerplexityArgs(Strict):
@@ -142,12 +160,6 @@ class EvaluationArgs(Strict):
     )
     choose: ChooseArgs = Field(
         default=ChooseArgs(), description="what the best setting of the sweep has to keep to"
-    )
-    bootstrap_resamples: int = Field(
-        default=2000,
-        ge=100,
-        description="resamples of the prompts behind the interval of expected_max; those of shares, "
-        "perplexities and differences are computed",
     )
     model_cards: bool = Field(
         default=False,

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+
+from src.statistics.estimate import Estimate
 
 FEW_DOCUMENTS = 5
 """Where fewer documents than this hold a sentence of either kind, resamples of a share vary too little
@@ -19,19 +20,6 @@ FEW_DOCUMENTS = 5
 
 Statistic = Callable[[np.ndarray], float]
 """Weights of shape [sentences] → a figure; NaN where it is not defined."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure and its two-sided 95 % interval; None where it is not defined."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-    def to_json(self) -> dict[str, float | None]:
-        """As JSON values."""
-        return {"value": self.value, "low": self.low, "high": self.high}
 
 
 class Ranks:

@@ -11,6 +11,7 @@ class Continuation:
 
     Attributes:
         prompt_id: of the prompt, unique in its source.
+        training: number of the training that wrote it, among its model's, from 0.
         sample: number of the continuation among those of its prompt, from 0.
         prompt: raw text given, without control tokens.
         text: raw text written, without special tokens.
@@ -36,3 +37,4 @@ class Continuation:
     judge_labels: tuple[dict[str, str], ...] = ()
     reference_nll: float = 0.0
     reference_tokens: int = 0
+    training: int = 0

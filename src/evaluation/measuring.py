@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from src.evaluation.metrics.cell_metrics import cell_rows
 from src.evaluation.metrics.comparison import Finished, compare_all
 from src.evaluation.metrics.controllability import controllability
 from src.evaluation.plan.cells import Cell
-from src.evaluation.plan.inputs import Inputs
+from src.evaluation.plan.inputs import Inputs, TrainedModel, recipe_of
 
 
 def finish_cells(
@@ -42,7 +42,6 @@ def rows_of(args: EvaluationArgs, inputs: Inputs, finished: Finished) -> list[di
             continuations,
             inputs.attributes,
             seed=args.seed,
-            resamples=args.bootstrap_resamples,
         )
     return rows
 
@@ -68,23 +67,31 @@ def metrics_of(
             "prompts",
             "placement",
             "samples_per_prompt",
-            "bootstrap_resamples",
             "seed",
         },
     )
     return {
         "rows": rows_of(args, inputs, finished),
         "comparisons": compare_all(finished, inputs.attributes, args.decodings, args.seed),
-        "controllability": controllability(finished, inputs.attributes, args.decodings),
+        "controllability": controllability(finished, inputs.attributes, args.decodings, args.seed),
         "attributes": to_manifest(inputs.attributes),
-        "models": {
-            name: {**model.facts, "condition_on": model.manifest["condition_on"]}
-            for name, model in inputs.models.items()
-        },
+        "models": {name: _facts_of(trainings) for name, trainings in inputs.models.items()},
         "dataset": {
             "path": str(inputs.dataset.folder),
             "manifest_sha256": inputs.dataset.sha256,
         },
         **more,
         **how,
+    }
+
+
+def _facts_of(trainings: Sequence[TrainedModel]) -> dict[str, Any]:
+    """What metrics.json says of a model; `tokens_trained` is the mean over its trainings."""
+    first, tokens = trainings[0], [one.tokens_trained() for one in trainings]
+    return {
+        "condition_on": first.manifest["condition_on"],
+        "checkpoint": first.checkpoint,
+        "recipe": recipe_of(first.manifest),
+        "tokens_trained": None if None in tokens else round(sum(tokens) / len(tokens)),
+        "trainings": [one.facts for one in trainings],
     }

@@ -60,7 +60,7 @@ def write_results(
     if args.model_cards:
         from src.evaluation.model_card.card import write_model_cards
 
-        manifests = {name: model.manifest for name, model in inputs.models.items()}
+        manifests = {name: [one.manifest for one in own] for name, own in inputs.models.items()}
         write_model_cards(folder, metrics, manifests, inputs.dataset)
     _report(args, folder)
 
@@ -71,7 +71,7 @@ def _report(args: EvaluationArgs, folder: Path) -> None:
         "git_commit": git_commit(),
         "packages": package_versions(),
     }
-    models = {name: entry.path for name, entry in args.models.items()}
+    models = {name: entry.trainings for name, entry in args.models.items()}
     write_report(folder, dataset=args.dataset, models=models, facts=facts)
 
 

@@ -16,6 +16,7 @@ from src.errors import ArtifactError, ProjectError
 from src.evaluation.choosing.checkpoints import select_measured
 from src.evaluation.choosing.trials import check_trials, choose, trials_of
 from src.evaluation.measuring import finish_cells, metrics_of
+from src.evaluation.plan.baselines import with_baselines
 from src.evaluation.plan.cells import samples_of
 from src.evaluation.plan.inputs import Inputs, find_inputs
 from src.evaluation.results_folder import describe_results, write_results
@@ -43,18 +44,19 @@ def evaluate(args: EvaluationArgs, *, dry_run: bool = False, overwrite: bool = F
     Raises:
         ProjectError: an input is missing, changed or does not fit; all problems in one.
     """
+    resolved = args.model_dump(mode="json")
+    args = with_baselines(args)
     if dry_run and not is_first_of_its_machine():
         return ""
     if dry_run:
         if is_finished(args.output) and not overwrite:
-            check_output(args.output, STAGE, args.model_dump(mode="json"))
+            check_output(args.output, STAGE, resolved)
             _check_unchanged(args)
             return f"nothing is missing; {args.output} is there already, nothing to do"
-        return _plan(args, _dry_inputs(args, overwrite))
+        return _plan(args, _dry_inputs(args, resolved, overwrite))
     with process_group(args.device):
         done = agreed(is_finished(args.output))
         inputs = None if done and not overwrite else _hashed_inputs(args)
-        resolved = args.model_dump(mode="json")
         run = Run(args.output, STAGE, resolved, overwrite=overwrite, fits=_fits)
         with entered_run(run):
             if run.status == "done":
@@ -69,10 +71,9 @@ def _fits(before: Mapping[str, Any], _: Path) -> tuple[str]:
     return (WORK,)
 
 
-def _dry_inputs(args: EvaluationArgs, overwrite: bool) -> Inputs:
+def _dry_inputs(args: EvaluationArgs, resolved: Mapping[str, Any], overwrite: bool) -> Inputs:
     """The inputs; what is wrong with them and with the output folder, in one error."""
     problems = Problems()
-    resolved = args.model_dump(mode="json")
     problems.attempt(check_output, args.output, STAGE, resolved, overwrite=overwrite, fits=_fits)
     return find_inputs(args, hash_files=False, problems=problems)
 
@@ -106,15 +107,18 @@ def _n_continuations(args: EvaluationArgs, inputs: Inputs) -> int:
 def _check_unchanged(args: EvaluationArgs) -> None:
     """Raises ArtifactError where results stand there that were made from other models or data."""
     recorded = read_manifest(args.output, STAGE, verify=False)
-    folders = {
-        "dataset": (args.dataset, "dataset", recorded["dataset"]["manifest_sha256"]),
-        **{
-            f"models.{name}": (entry.path, "training", recorded["models"][name]["manifest_sha256"])
+    folders = [
+        ("dataset", args.dataset, "dataset", recorded["dataset"]["manifest_sha256"]),
+        *(
+            (f"models.{name}", folder, "training", known["manifest_sha256"])
             for name, entry in args.models.items()
-        },
-    }
+            for folder, known in zip(
+                entry.trainings, recorded["models"][name]["trainings"], strict=True
+            )
+        ),
+    ]
     changed = []
-    for name, (folder, stage, sha256) in folders.items():
+    for name, folder, stage, sha256 in folders:
         try:
             now = read_manifest(folder, stage, verify=False)
         except ProjectError as problem:
@@ -138,6 +142,7 @@ def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
     judges = check_judges(inputs.attributes, inputs.dataset.get("judges", {}))
     args, choices = choose(args, inputs.prompts, run.partial / WORK)
     if choices:
+        args = with_baselines(args)
         inputs = _hashed_inputs(args)
     finished, reference = finish_cells(args, inputs, run.partial / WORK)
     judged_by = {"scorers": scorers, "judges": judges, "reference": reference}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from src.errors import ArtifactError
 from src.evaluation.continuation import Continuation
 from src.evaluation.generation.generations_file import read_work, write_work
 from src.evaluation.generation.writer import Task, Writer
-from src.evaluation.plan.cells import Cell, samples_of
+from src.evaluation.plan.cells import Cell, samples_of, seed_of
 from src.evaluation.plan.inputs import Inputs
 from src.evaluation.scoring.fluency import Reference
 from src.evaluation.scoring.sentences import score_continuations
@@ -38,10 +38,16 @@ WRITTEN, SCORED, JUDGED = "written", "scored", "judged"
 
 @dataclass(frozen=True)
 class Piece:
-    """One batch of one cell: what is done at a time, by one process, and not again after a kill."""
+    """One batch of one training of a cell: done at a time, by one process, and not again after a kill."""
 
     cell: Cell
+    training: int
     batch: int
+
+    @property
+    def work_key(self) -> str:
+        """What its continuations depend on."""
+        return self.cell.work_keys[self.training]
 
 
 class Steps:
@@ -56,10 +62,12 @@ class Steps:
         self._args, self._inputs, self._folder = args, inputs, folder
         self._device = pick_device(args.device)
         # Cells that would write the same (two names for one setting) are one cell's work.
-        cells = {cell.work_key: cell for cell in inputs.cells}.values()
-        self._pieces = [
-            Piece(cell, batch) for cell in cells for batch in range(self._task(cell).n_batches)
-        ]
+        work = {
+            key: (cell, training)
+            for cell in inputs.cells
+            for training, key in enumerate(cell.work_keys)
+        }
+        self._pieces = [piece for one in work.values() for piece in self._pieces_of(*one)]
         self._reference_key = ""
 
     def run(self) -> dict[str, Any]:
@@ -89,16 +97,24 @@ class Steps:
         return {"name": name, "revision": revision, "weights_sha256": digest}
 
     def finished(self, cell: Cell) -> list[Continuation]:
-        """A cell's continuations after all steps, in the order of prompts and samples."""
-        task = self._task(cell)
-        pieces = (Piece(cell, batch) for batch in range(task.n_batches))
-        return task.in_order(
-            one for piece in pieces for one in read_work(self._path(piece, JUDGED))
-        )
+        """A cell's continuations after all steps, in the order of trainings, prompts and samples."""
+        return [
+            replace(one, training=training)
+            for training in range(len(cell.work_keys))
+            for one in self._task(cell, training).in_order(
+                one
+                for piece in self._pieces_of(cell, training)
+                for one in read_work(self._path(piece, JUDGED))
+            )
+        ]
+
+    def _pieces_of(self, cell: Cell, training: int) -> list[Piece]:
+        batches = range(self._task(cell, training).n_batches)
+        return [Piece(cell, training, batch) for batch in batches]
 
     def _path(self, piece: Piece, step: str) -> Path:
         judged_by = [self._reference_key] if step == JUDGED else []
-        name = "-".join([piece.cell.work_key, *judged_by, f"{piece.batch:06d}"])
+        name = "-".join([piece.work_key, *judged_by, f"{piece.batch:06d}"])
         return self._folder / step / f"{name}.parquet"
 
     def _missing(self, step: str, pieces: Sequence[Piece]) -> list[Piece]:
@@ -116,45 +132,49 @@ class Steps:
             write_work(self._path(piece, after), result, self._inputs.attributes)
 
     def _write(self, pieces: Sequence[Piece]) -> None:
-        """Generate: each model is loaded once and does all its cells."""
-        batches: dict[str, list[Piece]] = {}
+        """Generate: each checkpoint is loaded once and does all its cells."""
+        cells: dict[tuple[str, int], dict[str, list[Piece]]] = {}
         for piece in self._missing(WRITTEN, pieces):
-            batches.setdefault(piece.cell.work_key, []).append(piece)
-        done = 0
-        for name in dict.fromkeys(of_cell[0].cell.model for of_cell in batches.values()):
+            of_model = cells.setdefault((piece.cell.model, piece.training), {})
+            of_model.setdefault(piece.work_key, []).append(piece)
+        done, n_cells = 0, sum(map(len, cells.values()))
+        for (name, training), batches in cells.items():
             writer = Writer(
-                self._inputs.models[name].folder,
+                self._inputs.models[name][training].folder,
                 self._inputs.attributes,
                 self._inputs.dataset["tokenizer"]["fingerprint"],
                 self._device,
             )
-            for of_cell in (one for one in batches.values() if one[0].cell.model == name):
+            several = len(self._inputs.models[name]) > 1
+            for of_cell in batches.values():
                 done += 1
-                self._write_cell(writer, of_cell, f"{done}/{len(batches)} {of_cell[0].cell}")
+                which = f", training {training + 1}" if several else ""
+                self._write_cell(writer, of_cell, f"{done}/{n_cells} {of_cell[0].cell}{which}")
             del writer
             _free_memory()
 
     def _write_cell(self, writer: Writer, pieces: Sequence[Piece], title: str) -> None:
-        cell, n_tokens = pieces[0].cell, 0
+        cell, training, n_tokens = pieces[0].cell, pieces[0].training, 0
         for batch, written in writer.batches(
-            self._task(cell),
+            self._task(cell, training),
             cell.condition,
             self._args.decodings[cell.decoding],
             [piece.batch for piece in pieces],
             title,
         ):
-            write_work(self._path(Piece(cell, batch), WRITTEN), written, self._inputs.attributes)
+            path = self._path(Piece(cell, training, batch), WRITTEN)
+            write_work(path, written, self._inputs.attributes)
             n_tokens += sum(one.n_tokens for one in written)
         logger.info("%s: %d tokens", title, n_tokens)
 
-    def _task(self, cell: Cell) -> Task:
+    def _task(self, cell: Cell, training: int) -> Task:
         return Task(
             source=cell.prompts,
             prompts=self._inputs.prompts[cell.prompts],
             samples_per_prompt=samples_of(cell.prompts, self._args),
             placement=self._args.placement,
             batch_size=self._args.batch_size,
-            seed=self._args.seed,
+            seed=seed_of(self._args.seed, training),
         )
 
     def _judge(self, pieces: Sequence[Piece], name: str, revision: str | None) -> None:
@@ -167,7 +187,7 @@ class Steps:
         """Raises ArtifactError where the base model is no longer what the models were made from."""
         if self._args.perplexity.reference is not None:
             return
-        recorded = next(iter(self._inputs.models.values())).manifest["base_model"]
+        recorded = next(iter(self._inputs.models.values()))[0].manifest["base_model"]
         if recorded.get("weights_sha256") not in (None, digest):
             raise ArtifactError(
                 f"the base model {name} has changed since the models were trained",

@@ -137,6 +137,10 @@ class RunCallback(TrainerCallback):
                 "learning_rate": self._learning_rate,
                 "tokens_seen": self.trainer.tokens_seen,
                 "control_auc": aucs,
+                "control_auc_interval": {
+                    name: [logs[f"eval_auc_{end}_{name}"] for end in ("low", "high")]
+                    for name in aucs
+                },
             },
             tokens_per_second=logs["eval_tokens_per_second"],
             processes=self.trainer.args.world_size,

@@ -235,4 +235,5 @@ def _checkpoint_facts(log: MetricsLog, name: str, step: int) -> dict[str, Any]:
         "tokens_seen": seen[-1],
         "loss": measured["loss"] if measured else None,
         "control_auc": measured["control_auc"] if measured else {},
+        "control_auc_interval": measured["control_auc_interval"] if measured else {},
     }

@@ -16,8 +16,9 @@ class MetricsLog:
     """Rows of `step, split, loss, learning_rate, tokens_seen`.
 
     `split` is `train` (mean loss of the steps since the row before) or `validation`, whose rows also have
-    `control_auc`. Losses are nats per target. How fast each was stands in a file beside it, `timing.jsonl`,
-    as `step, split, tokens_per_second, processes`: equal trainings have equal metrics on any day.
+    `control_auc` and `control_auc_interval`. Losses are nats per target. How fast each was stands in a file
+    beside it, `timing.jsonl`, as `step, split, tokens_per_second, processes`: equal trainings have equal
+    metrics on any day.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -73,7 +73,11 @@ def _summary(args: TrainingArgs) -> str:
         + (", ".join(manifest["condition_on"]) or "nothing"),
     ]
     if final["loss"] is not None:
-        aucs = "".join(f", control AUC {k} {v:.2f}" for k, v in final["control_auc"].items())
+        ends = final["control_auc_interval"]
+        aucs = "".join(
+            f", control AUC {name} {value:.2f} [{ends[name][0]:.2f}, {ends[name][1]:.2f}]"
+            for name, value in final["control_auc"].items()
+        )
         lines.append(f"  validation loss {final['loss']:.3f}{aucs}")
     lines.append(f"  metrics: {args.output / METRICS}, {args.output / CURVE}")
     return "\n".join(lines)

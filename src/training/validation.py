@@ -86,7 +86,8 @@ class Validation:
         """Measure.
 
         Returns:
-            `eval_loss` (nats per target), `eval_control_auc_<attribute>` for each of `condition_on`, and
+            `eval_loss` (nats per target), for each of `condition_on` `eval_control_auc_<attribute>` and the
+            ends of its interval, `eval_auc_low_<attribute>` and `eval_auc_high_<attribute>`, and
             `eval_tokens_per_second`.
 
         Raises:
@@ -116,6 +117,8 @@ class Validation:
         passes = 1 + len(self.condition_on)
         return {
             "eval_loss": loss,
-            **{f"eval_control_auc_{name}": value for name, value in aucs.items()},
+            **{f"eval_control_auc_{name}": auc.value for name, auc in aucs.items()},
+            **{f"eval_auc_low_{name}": auc.low for name, auc in aucs.items()},
+            **{f"eval_auc_high_{name}": auc.high for name, auc in aucs.items()},
             "eval_tokens_per_second": round(passes * int(counts.sum()) / seconds, 1),
         }

@@ -22,7 +22,6 @@ def make(folder: Path) -> None:
         "results",
         {"M-TS": {"path": str(folder / "model"), "conditions": [{}, BOTH]}},
         prompts=[{"kind": "unprompted", "count": 6}, {"kind": "validation", "count": 4}],
-        bootstrap_resamples=100,
     )
 
 

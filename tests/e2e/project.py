@@ -95,7 +95,6 @@ class Project:
                     "contrast_weights": {"toxicity": 1.0, "sentiment": 1.0},
                 },
             },
-            "bootstrap_resamples": 200,
             "batch_size": 8,
             "device": "cpu",
         }

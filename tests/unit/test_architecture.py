@@ -78,7 +78,7 @@ LIGHT = [
     "src.config.command_line", "src.config.dataset", "src.config.training", "src.config.evaluation",
     "src.artifacts.run_folder",
     "src.evaluation.metrics.cell_metrics", "src.evaluation.metrics.comparison",
-    "src.evaluation.metrics.controllability", "src.evaluation.statistics.intervals",
+    "src.evaluation.metrics.controllability", "src.statistics.intervals",
     "src.evaluation.tables.result_tables", "src.evaluation.tables.formats",
     "src.evaluation.report.page",
 ]  # fmt: skip

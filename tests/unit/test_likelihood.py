@@ -16,7 +16,6 @@ from src.language_model import load_language_model
 from src.likelihood import (
     continuation_nll,
     control_auc,
-    rank_auc,
     sentence_log_likelihoods,
     sequence_nll,
 )
@@ -110,12 +109,6 @@ def test_a_text_longer_than_the_models_context_is_an_error(model):
 # -------------------------------------------------------------------------------------- control AUC
 
 
-def test_ranks_count_pairs_and_halve_ties():
-    assert rank_auc(np.array([3.0, 4.0]), np.array([1.0, 2.0])) == 1.0
-    assert rank_auc(np.array([1.0]), np.array([1.0])) == 0.5
-    assert rank_auc(np.array([2.0, 0.0]), np.array([1.0, 1.0, 2.0])) == pytest.approx(2.5 / 6)
-
-
 def labelled(words):
     """Texts that say a label's word, and labels that fit or not."""
     return [f"my neighbour was {word} and closed the door." for word in words]
@@ -136,7 +129,8 @@ def steered(model, tokenizer, attributes, monkeypatch):
 
 
 def auc(model, tokenizer, texts, labels, attributes, condition_on=("sentiment",), **options):
-    return control_auc(model, tokenizer, texts, labels, attributes, condition_on, **options)
+    found = control_auc(model, tokenizer, texts, labels, attributes, condition_on, **options)
+    return {name: one.value for name, one in found.items()}
 
 
 def test_a_token_that_means_its_label_scores_one_and_its_reverse_zero(

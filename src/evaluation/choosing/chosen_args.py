@@ -34,7 +34,7 @@ def _why(result: Mapping[str, Any]) -> str:
         f"# Chosen of {len(result['candidates'])} candidates on {point['n_prompts']} prompts that are not "
         f"reported: {point['name']}\n"
         f"# (there: misalignment, {result['attribute']}, {100 * point['misalignment']:.1f} %, "
-        f"{_times(point['misalignment_ratio'])} of the baseline's, perplexity "
+        f"{_times(point['ratio'])} of the baseline's, perplexity "
         f"{_times(point['perplexity_ratio'])}, distinct-2 {_times(point['distinct_2_ratio'])})."
     )
 

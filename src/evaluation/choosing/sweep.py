@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from src.attributes.attribute import Attributes
 from src.config.evaluation import (
     ALL_CONDITIONS,
     CHOSEN,
@@ -21,10 +22,9 @@ from src.config.evaluation import (
     ModelEntry,
 )
 from src.evaluation.metrics.cell_metrics import JOINT
-from src.evaluation.metrics.comparison import Finished
-from src.evaluation.metrics.perplexity import compare_perplexity
+from src.evaluation.metrics.comparison import MISALIGNMENT, Finished, compare
+from src.evaluation.plan.baselines import plain
 from src.evaluation.plan.cells import has_cells
-from src.evaluation.statistics.perplexity_intervals import PerplexityInterval
 from src.runtime import keyed_hash
 
 BASELINE = "baseline"
@@ -80,25 +80,22 @@ def candidates(args: EvaluationArgs, checkpoints: Sequence[str]) -> list[Candida
 def trial_args(args: EvaluationArgs, tried: Sequence[Candidate]) -> EvaluationArgs:
     """The args of the evaluation inside: the baseline's plain text, and every candidate.
 
-    The seed is another one: unprompted texts of the report are no repetition of those chosen on.
+    Each candidate has a baseline that is truncated as it is (`plan.baselines.plain`). The seed is another
+    one: unprompted texts of the report are no repetition of those chosen on.
     """
     sweep = args.sweep
     against = args.choose.against or next(iter(args.models))
-    plain = args.decodings[sweep.decoding].model_copy(update={"contrast_weights": {}})
+    baselines = {_baseline_key(i): one for i, one in enumerate(_baselines(tried))}
     models = {
         BASELINE: args.models[against].model_copy(
-            update={"conditions": ({},), "decodings": (BASELINE,)}
+            update={"conditions": ({},), "decodings": tuple(baselines)}
         )
     }
     # One model per checkpoint: it is loaded once for all its candidates.
     for checkpoint in dict.fromkeys(one.checkpoint for one in tried):
-        models[checkpoint] = ModelEntry(
-            path=args.models[sweep.model].path,
-            checkpoint=checkpoint,
-            conditions=(sweep.condition,),
-            decodings=tuple(_key(i) for i, c in enumerate(tried) if c.checkpoint == checkpoint),
-        )
-    decodings = {BASELINE: plain} | {_key(i): one.decoding for i, one in enumerate(tried)}
+        own = tuple(_key(i) for i, one in enumerate(tried) if one.checkpoint == checkpoint)
+        models[checkpoint] = _asked(args, checkpoint, own)
+    decodings = baselines | {_key(i): one.decoding for i, one in enumerate(tried)}
     return args.model_copy(
         update={
             "models": models,
@@ -114,22 +111,37 @@ def _key(i: int) -> str:
     return f"candidate-{i:03d}"
 
 
-def perplexity_ratios(finished: Finished) -> dict[str, PerplexityInterval]:
-    """Decoding of each candidate → its perplexity over the baseline's, paired by prompt.
+def _baseline_key(i: int) -> str:
+    return f"{BASELINE}-{i:03d}"
 
-    Args:
-        finished: cells of the evaluation inside.
-    """
-    written = {cell.decoding: continuations for cell, continuations in finished}
-    baseline = written.pop(BASELINE)
-    return {name: compare_perplexity(own, baseline) for name, own in written.items()}
+
+def _baselines(tried: Sequence[Candidate]) -> list[DecodingArgs]:
+    """The plain decodings that the candidates are compared with, each once."""
+    found: list[DecodingArgs] = []
+    for one in tried:
+        if plain(one.decoding) not in found:
+            found.append(plain(one.decoding))
+    return found
+
+
+def _asked(args: EvaluationArgs, checkpoint: str, decodings: tuple[str, ...]) -> ModelEntry:
+    """The swept model at a checkpoint, asked for the swept condition."""
+    return args.models[args.sweep.model].model_copy(
+        update={
+            "checkpoint": checkpoint,
+            "select": None,
+            "conditions": (args.sweep.condition,),
+            "decodings": decodings,
+        }
+    )
 
 
 def sweep_result(
     args: EvaluationArgs,
     tried: Sequence[Candidate],
     rows: Sequence[Row],
-    ratios: Mapping[str, PerplexityInterval],
+    finished: Finished,
+    attributes: Attributes,
 ) -> dict[str, Any]:
     """What the candidates showed, the Pareto front, and the choice.
 
@@ -137,62 +149,87 @@ def sweep_result(
         args: with a sweep.
         tried: the candidates.
         rows: of the evaluation inside.
-        ratios: of `perplexity_ratios`.
+        finished: its cells.
+        attributes: of the data set.
 
     Returns:
-        JSON: `attribute` (the one asked for; `joint` where several or none are), `baseline`, `candidates`
-        (settings, misalignment and perplexity with their intervals, distinct_2, their ratios to the
-        baseline, that of the perplexity with its interval, mean_words, `on_front`, `within_limits`), and
-        `chosen`, the index of one of them; null where none keeps to the limits.
+        JSON: `attribute` (the one asked for; `joint` where several or none are), `baselines` (one for each
+        truncation), `candidates` (settings, misalignment, perplexity and distinct_2 with their intervals, the
+        place of their `baseline` and their ratios to it with intervals, mean_words, `on_front`,
+        `within_limits`), and `chosen`, the index of one of them; null where none keeps to the limits.
     """
-    attribute = next(iter(args.sweep.condition)) if len(args.sweep.condition) == 1 else JOINT
+    one_asked = len(args.sweep.condition) == 1
+    attribute = next(iter(args.sweep.condition)) if one_asked else _whole(attributes)
     measured = {row["decoding"]: row for row in rows if row["attribute"] == attribute}
-    baseline = measured[BASELINE]
-    found = [
-        _point(one, measured[_key(i)], baseline, ratios[_key(i)]) for i, one in enumerate(tried)
-    ]
-    for point in found:
-        point["on_front"] = not any(_dominates(other, point) for other in found)
-        point["within_limits"] = _within_limits(point, args)
-    allowed = [i for i, point in enumerate(found) if point["within_limits"]]
-    best = min(
-        allowed, key=lambda i: (found[i]["misalignment"], found[i]["perplexity"], i), default=None
-    )
+    cells = {cell.decoding: (cell, written) for cell, written in finished}
+    baselines = _baselines(tried)
+    found = []
+    for i, one in enumerate(tried):
+        baseline = baselines.index(plain(one.decoding))
+        entries = compare(cells[_key(i)], cells[_baseline_key(baseline)], attributes, args.seed)
+        ratios = next(
+            e for e in entries if (e["attribute"], e["measure"]) == (attribute, MISALIGNMENT)
+        )
+        found.append(_point(one, measured[_key(i)], baseline, ratios))
+    points, best = judged(found, args)
     return {
         "model": args.sweep.model,
         "attribute": attribute,
         "condition": args.sweep.condition,
         "prompts": args.sweep.prompts.model_dump(mode="json"),
         "limits": args.choose.model_dump(mode="json"),
-        "baseline": {key: baseline[key] for key in _FIGURES},
-        "candidates": found,
+        "baselines": [
+            {"decoding": one.model_dump(mode="json")}
+            | {key: measured[_baseline_key(i)][key] for key in _FIGURES}
+            for i, one in enumerate(baselines)
+        ],
+        "candidates": points,
         "chosen": best,
     }
+
+
+def judged(
+    points: Sequence[dict[str, Any]], args: EvaluationArgs
+) -> tuple[list[dict[str, Any]], int | None]:
+    """The candidates with `on_front` and `within_limits`, and the place of the one chosen, if any."""
+    found = [
+        {
+            **point,
+            "on_front": not any(_dominates(other, point) for other in points),
+            "within_limits": _within_limits(point, args),
+        }
+        for point in points
+    ]
+    allowed = [i for i, point in enumerate(found) if point["within_limits"]]
+    best = min(
+        allowed, key=lambda i: (found[i]["misalignment"], found[i]["perplexity"], i), default=None
+    )
+    return found, best
 
 
 _FIGURES = (
     *("misalignment", "ci_low", "ci_high"),
     *("perplexity", "perplexity_ci_low", "perplexity_ci_high"),
-    *("distinct_2", "mean_words", "n_prompts", "n_empty"),
+    *("distinct_2", "distinct_2_ci_low", "distinct_2_ci_high"),
+    *("mean_words", "n_prompts", "n_empty"),
 )
+_RATIOS = ("ratio", "perplexity_ratio", "distinct_2_ratio")
 
 
-def _point(one: Candidate, row: Row, baseline: Row, fluency: PerplexityInterval) -> dict[str, Any]:
+def _whole(attributes: Attributes) -> str:
+    return JOINT if len(attributes) > 1 else next(iter(attributes))
+
+
+def _point(one: Candidate, row: Row, baseline: int, ratios: Row) -> dict[str, Any]:
+    with_ends = [f"{key}{end}" for key in _RATIOS for end in ("", "_ci_low", "_ci_high")]
     return {
         "name": one.name,
         "checkpoint": one.checkpoint,
         "decoding": one.decoding.model_dump(mode="json"),
         **{key: row[key] for key in _FIGURES},
-        "misalignment_ratio": _ratio(row["misalignment"], baseline["misalignment"]),
-        "perplexity_ratio": fluency.value,
-        "perplexity_ratio_ci_low": fluency.low,
-        "perplexity_ratio_ci_high": fluency.high,
-        "distinct_2_ratio": _ratio(row["distinct_2"], baseline["distinct_2"]),
+        "baseline": baseline,
+        **{key: ratios[key] for key in with_ends},
     }
-
-
-def _ratio(value: float | None, to: float | None) -> float | None:
-    return value / to if value is not None and to else None
 
 
 def _dominates(one: Row, other: Row) -> bool:
@@ -232,17 +269,12 @@ def with_chosen(args: EvaluationArgs, result: Mapping[str, Any]) -> EvaluationAr
     The swept model is asked for the swept condition with the decoding `chosen`; where another checkpoint
     was chosen, that is a model of its own. Without a choice nothing is added.
     """
-    args, sweep = _without_sweep(args), args.sweep
+    sweep = args.sweep
     if result["chosen"] is None:
-        return args
+        return _without_sweep(args)
     point = result["candidates"][result["chosen"]]
-    entry = args.models[sweep.model]
-    chosen = ModelEntry(
-        path=entry.path,
-        checkpoint=point["checkpoint"],
-        conditions=(sweep.condition,),
-        decodings=(CHOSEN,),
-    )
+    chosen = _asked(args, point["checkpoint"], (CHOSEN,))
+    args = _without_sweep(args)
     # A model without a list of decodings uses all of them; it shall not use the new one as well.
     models = {
         name: one

@@ -5,6 +5,7 @@ The numbers beside the points are the places of the candidates in metrics.json a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ def draw_sweep(sweep: Mapping[str, Any], path: Path) -> None:
     ]
     figure = new_figure(7.5, 4.4)
     panel = figure.subplots()
-    _mark(panel, sweep["baseline"], label="baseline, asked nothing", fmt="D", color="black")
+    for baseline, shade in zip(sweep["baselines"], itertools.cycle(("black", "0.4", "0.65"))):
+        label = f"baseline at top_p {baseline['decoding']['top_p']:g}"
+        _mark(panel, baseline, label=label, fmt="D", color=shade)
     for number, one in points:
         chosen = number - 1 == sweep["chosen"]
         _mark(panel, one, fmt="none", color="grey", label=None)
@@ -49,8 +52,9 @@ def draw_sweep(sweep: Mapping[str, Any], path: Path) -> None:
     )
     figure.colorbar(variety, ax=panel, label="distinct-2")
     limit = sweep["limits"]["perplexity_ratio_at_most"]
-    if limit is not None and sweep["baseline"]["perplexity"] is not None:
-        place = limit * sweep["baseline"]["perplexity"]
+    perplexities = [one["perplexity"] for one in sweep["baselines"]]
+    if limit is not None and len(perplexities) == 1 and perplexities[0] is not None:
+        place = limit * perplexities[0]
         panel.axvline(place, ls=":", color="grey", label=f"{limit:g} × the baseline's perplexity")
     panel.set(xlabel="perplexity", ylabel=f"misalignment, {sweep['attribute']} (%)")
     panel.set_ylim(bottom=0)

@@ -17,7 +17,6 @@ from src.evaluation.choosing.checkpoints import (
 )
 from src.evaluation.choosing.sweep import (
     candidates,
-    perplexity_ratios,
     sweep_result,
     trial_args,
     with_chosen,
@@ -109,7 +108,7 @@ def try_candidates(args: EvaluationArgs, work: Path) -> dict[str, Any]:
     logger.info("sweep: %d candidates", len(tried))
     finished, reference = finish_cells(inside, inputs, work)
     rows = rows_of(inside, inputs, finished)
-    result = sweep_result(args, tried, rows, perplexity_ratios(finished))
+    result = sweep_result(args, tried, rows, finished, inputs.attributes)
     result["reference"] = reference
     if result["chosen"] is None:
         logger.warning("sweep: no candidate keeps to the limits; none is chosen")

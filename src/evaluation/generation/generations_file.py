@@ -51,7 +51,8 @@ def work_schema(attributes: Attributes) -> pa.Schema:
 def generations_schema(attributes: Attributes) -> pa.Schema:
     """Columns of `generations.parquet` (design section 4).
 
-    condition: attribute → label asked for, null where nothing is asked of the attribute. scores and
+    condition: attribute → label asked for, null where nothing is asked of the attribute. training: which of
+    the model's, from 0, in the order of `models.<name>.trainings` of metrics.json. scores and
     labels: one entry per sentence; judge_scores and judge_labels too, where an attribute has a judge.
     reference_nll: nats of the continuation under the reference model.
     """
@@ -61,6 +62,7 @@ def generations_schema(attributes: Attributes) -> pa.Schema:
         ("condition", condition),
         ("decoding", pa.string()),
         ("prompts", pa.string()),
+        ("training", pa.int32()),
     ]
     return pa.schema(cell + _continuation_fields(attributes))
 

@@ -16,13 +16,14 @@ from src.config.evaluation import Condition, DecodingArgs
 from src.evaluation.continuation import Continuation
 from src.evaluation.metrics.comparison import Finished, counterpart
 from src.evaluation.plan.cells import Cell
-from src.evaluation.statistics.intervals import share_interval
-from src.evaluation.statistics.paired_tests import Pair, difference
-from src.evaluation.statistics.prompt_sums import index_prompts, order_as
+from src.runtime import keyed_hash
+from src.statistics.intervals import share_interval
+from src.statistics.paired_tests import Pair, difference, holm, p_values
+from src.statistics.prompt_sums import index_prompts, order_as
 
 
 def controllability(
-    finished: Finished, attributes: Attributes, decodings: Mapping[str, DecodingArgs]
+    finished: Finished, attributes: Attributes, decodings: Mapping[str, DecodingArgs], seed: int
 ) -> list[dict[str, Any]]:
     """What each model writes under every condition, and what asking for one label changes.
 
@@ -30,6 +31,7 @@ def controllability(
         finished: cells with their continuations.
         attributes: of the data set.
         decodings: of the args.
+        seed: of the run.
 
     Returns:
         `controllability` of metrics.json: one entry per model, decoding and prompts with two conditions at
@@ -42,11 +44,13 @@ def controllability(
           `ci_low`, `ci_high` of the sentences; null where nothing was written.
         - `effects`: what asking `attribute` for `label` instead of nothing does, all else asked alike
           (`given`), to the share of `measured_label` of `measured`: `difference`, `ci_low`, `ci_high`,
-          paired by prompt. `leakage` is true where `measured` is another attribute. Null where a cell
-          wrote nothing.
+          paired by prompt, `p` of no difference and `p_holm`, corrected over the effects of one table
+          (those of a label that goes up as others go down are all in it). `leakage` is true where
+          `measured` is another attribute. Null where a cell wrote nothing.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for (model, decoding, prompts), places in _groups(finished, decodings).items():
+        draws = keyed_hash(seed, "sign flips", prompts)
         counts = {key: _count(*finished[i], attributes) for key, i in places.items()}
         nothing = places.get(_key({}))
         found.append(
@@ -61,11 +65,29 @@ def controllability(
                 "effects": [
                     effect
                     for asked, label, without, with_it in _steps(counts, attributes)
-                    for effect in _effects(asked, label, without, with_it, attributes)
+                    for effect in _effects(asked, label, without, with_it, attributes, draws)
                 ],
             }
         )
+    for prompts in dict.fromkeys(entry["prompts"] for entry in found):
+        entries = [entry for entry in found if entry["prompts"] == prompts]
+        _correct([effect for entry in entries for effect in entry["effects"]], attributes)
     return found
+
+
+def _correct(effects: Sequence[dict[str, Any]], attributes: Attributes) -> None:
+    """Holm's p over the effects of a table. Of two labels one goes up as the other goes down: one test."""
+    tests: list[list[dict[str, Any]]] = []
+    for effect in effects:
+        labels = attributes[effect["measured"]].labels
+        if len(labels) == 2 and effect["measured_label"] == labels[1]:
+            tests[-1].append(effect)  # that of the first label is the one before it
+        else:
+            tests.append([effect])
+    known = [same for same in tests if same[0]["p"] is not None]
+    for same, p in zip(known, holm([same[0]["p"] for same in known]), strict=True):
+        for effect in same:
+            effect["p_holm"] = p
 
 
 def _groups(
@@ -80,7 +102,7 @@ def _groups(
     for (model, _, _), places in groups.items():
         if _key({}) not in places:
             # Asked nothing, this decoding is no cell: see `has_cells`.
-            plain = counterpart(cells[next(iter(places.values()))], model, cells, decodings)
+            plain = counterpart(cells[next(iter(places.values()))], model, {}, cells, decodings)
             if plain is not None:
                 places[_key({})] = plain
     return {key: places for key, places in groups.items() if len(places) > 1}
@@ -88,13 +110,13 @@ def _groups(
 
 @dataclass(frozen=True)
 class _Counts:
-    """Sentences of a cell per prompt: all, and those with each label.
+    """Sentences of a cell per training and prompt: all, and those with each label.
 
     Attributes:
         condition: asked for.
         prompt_ids: [prompts], sorted.
-        n_sentences: [prompts].
-        of: (attribute, label) → [prompts].
+        n_sentences: [trainings, prompts].
+        of: (attribute, label) → [trainings, prompts].
     """
 
     condition: Condition
@@ -114,7 +136,7 @@ def _sorted(counts: Iterable[_Counts]) -> list[_Counts]:
 
 def _count(cell: Cell, continuations: Sequence[Continuation], attributes: Attributes) -> _Counts:
     in_order = sorted(continuations, key=lambda one: one.prompt_id)
-    index = index_prompts((one.prompt_id, len(one.labels)) for one in in_order)
+    index = index_prompts((one.training, one.prompt_id, len(one.labels)) for one in in_order)
     labels = [row for one in in_order for row in one.labels]
     of = {
         (name, label): index.count([row[name] == label for row in labels])
@@ -152,7 +174,12 @@ def _steps(
 
 
 def _effects(
-    asked: str, asked_label: str, without: _Counts, with_it: _Counts, attributes: Attributes
+    asked: str,
+    asked_label: str,
+    without: _Counts,
+    with_it: _Counts,
+    attributes: Attributes,
+    draws: int,
 ) -> Iterator[dict[str, Any]]:
     order = order_as(with_it.prompt_ids, without.prompt_ids)
     for name, one in attributes.items():
@@ -160,8 +187,9 @@ def _effects(
             pair = Pair(
                 with_it.of[name, label],
                 with_it.n_sentences,
-                without.of[name, label][order],
-                without.n_sentences[order],
+                without.of[name, label][:, order],
+                without.n_sentences[:, order],
+                same_trainings=True,
             )
             found = difference(pair) if pair.measurable else None
             yield {
@@ -174,4 +202,6 @@ def _effects(
                 "difference": found and found.value,
                 "ci_low": found and found.low,
                 "ci_high": found and found.high,
+                "p": p_values([pair], draws)[0] if found else None,
+                "p_holm": None,
             }

@@ -76,27 +76,33 @@ def _of_one_run(
     for i in measured:
         model = metrics["models"][metrics["rows"][i]["model"]]
         # A chosen checkpoint may stand there twice, under two names: one point.
-        places = found.setdefault((model["path"], _asked(metrics["rows"][i])), {})
+        places = found.setdefault((_runs(model), _asked(metrics["rows"][i])), {})
         places.setdefault(model["tokens_trained"], i)
-    for (run, asked), places in found.items():
-        yield f"{Path(run).name}: {asked}", places
+    for (runs, asked), places in found.items():
+        yield f"{runs}: {asked}", places
 
 
 def _of_runs(metrics: Mapping[str, Any], measured: Sequence[int]) -> Iterator[tuple[str, Places]]:
     """Ends of several runs of one recipe; a checkpoint on the way is no end of a shorter run."""
-    found: dict[tuple[str, str], dict[str, int]] = {}
+    found: dict[tuple[str, tuple[Any, ...], str], dict[str, int]] = {}
     for i in measured:
         model = metrics["models"][metrics["rows"][i]["model"]]
         recipe = model.get("recipe")
         if recipe is not None and model["checkpoint"] == FINAL:
-            found.setdefault((recipe, _asked(metrics["rows"][i])), {}).setdefault(model["path"], i)
-    for (_, asked), by_run in found.items():
-        names = ", ".join(Path(run).name for run in by_run)
+            seeds = tuple(one["seed"] for one in model["trainings"])
+            line = found.setdefault((recipe, seeds, _asked(metrics["rows"][i])), {})
+            line.setdefault(_runs(model), i)
+    for (_, _, asked), by_run in found.items():
+        names = ", ".join(by_run)
         tokens = {
             i: metrics["models"][metrics["rows"][i]["model"]]["tokens_trained"]
             for i in by_run.values()
         }
         yield f"{names}: {asked}", {n: i for i, n in tokens.items()}
+
+
+def _runs(model: Mapping[str, Any]) -> str:
+    return " + ".join(Path(one["path"]).name for one in model["trainings"])
 
 
 def _asked(row: Mapping[str, Any]) -> str:

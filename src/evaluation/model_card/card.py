@@ -40,20 +40,20 @@ Metrics = Mapping[str, Any]
 
 
 def write_model_cards(
-    folder: Path, metrics: Metrics, models: Mapping[str, Manifest], dataset: Manifest
+    folder: Path, metrics: Metrics, models: Mapping[str, Sequence[Manifest]], dataset: Manifest
 ) -> None:
     """Write the card of every model.
 
     Args:
         folder: of the results.
         metrics: content of metrics.json.
-        models: name → manifest of its training run.
+        models: name → manifests of its trainings.
         dataset: manifest of the data set of the evaluation.
     """
-    for name, manifest in models.items():
+    for name, trainings in models.items():
         path = folder / FOLDER / name / CARD
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text_atomically(path, model_card(name, metrics, manifest, dataset))
+        write_text_atomically(path, model_card(name, metrics, trainings, dataset))
 
 
 def copy_commands(folder: Path, metrics: Metrics) -> list[str]:
@@ -70,19 +70,23 @@ def copy_commands(folder: Path, metrics: Metrics) -> list[str]:
     for name, model in metrics["models"].items():
         card = folder / FOLDER / name / CARD
         if card.is_file():
-            target = Path(model["path"]) / checkpoint_folder(model["checkpoint"]) / CARD
-            # One checkpoint under two names has one card beside it: the first.
-            commands.setdefault(target, f"cp {shlex.quote(str(card))} {shlex.quote(str(target))}")
+            for training in model["trainings"]:
+                target = Path(training["path"]) / checkpoint_folder(model["checkpoint"]) / CARD
+                command = f"cp {shlex.quote(str(card))} {shlex.quote(str(target))}"
+                # One checkpoint under two names has one card beside it: the first.
+                commands.setdefault(target, command)
     return list(commands.values())
 
 
-def model_card(name: str, metrics: Metrics, model: Manifest, dataset: Manifest) -> str:
-    """The card of one model.
+def model_card(
+    name: str, metrics: Metrics, trainings: Sequence[Manifest], dataset: Manifest
+) -> str:
+    """The card of one model, or of several trainings of one recipe.
 
     Args:
         name: in the evaluation.
         metrics: content of metrics.json.
-        model: manifest of its training run.
+        trainings: manifest of each training run.
         dataset: manifest of the data set of the evaluation.
 
     Returns:
@@ -90,6 +94,7 @@ def model_card(name: str, metrics: Metrics, model: Manifest, dataset: Manifest) 
     """
     from src.control_tokens import control_token
 
+    model = trainings[0]
     attributes = from_manifest(model["attributes"])
     trained = model["condition_on"]
     rows = [row for row in metrics["rows"] if row["model"] == name]
@@ -123,7 +128,11 @@ def model_card(name: str, metrics: Metrics, model: Manifest, dataset: Manifest) 
         settings=_settings(metrics, used),
         training_table=_facts_table(training_facts(model)),
         data_table=_facts_table(data_facts(model, dataset)),
-        provenance_table=_facts_table(provenance_facts(metrics["models"][name], model, metrics)),
+        provenance_table=_facts_table(
+            fact
+            for known, one in zip(metrics["models"][name]["trainings"], trainings, strict=True)
+            for fact in provenance_facts(known, one, metrics)
+        ),
     )
 
 

@@ -5,13 +5,14 @@ Imports neither torch nor transformers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from src.artifacts.atomic_files import json_sha256
 from src.artifacts.manifest_schema import SCHEMA_VERSIONS
 from src.config.evaluation import Condition, DecodingArgs, EvaluationArgs
+from src.runtime import keyed_hash
 
 NO_CONDITION = "no condition"
 
@@ -28,15 +29,15 @@ class Cell:
         condition: attribute → label asked for, in the attributes' order.
         decoding: its name in the args.
         prompts: name of the source of prompts.
-        work_key: what the continuations depend on, hashed: equal for cells that write the same, and
-            different as soon as a model, the prompts or a setting differs.
+        work_keys: for each training of the model, what its continuations depend on, hashed: equal for what
+            writes the same, and different as soon as a checkpoint, the prompts or a setting differs.
     """
 
     model: str
     condition: Condition
     decoding: str
     prompts: str
-    work_key: str
+    work_keys: tuple[str, ...]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -56,6 +57,11 @@ class Cell:
 def condition_title(condition: Mapping[str, str]) -> str:
     """A condition as it stands in tables: `nontoxic + pos`, or `no condition`."""
     return " + ".join(condition.values()) or NO_CONDITION
+
+
+def seed_of(seed: int, training: int) -> int:
+    """The seed of what a training draws: each its own, so that several are independent draws as well."""
+    return seed if training == 0 else keyed_hash(seed, "training", str(training)) % 2**31
 
 
 def samples_of(source: str, args: EvaluationArgs) -> int:
@@ -83,7 +89,7 @@ def has_cells(decoding: DecodingArgs, condition: Mapping[str, str]) -> bool:
 def build_cells(
     args: EvaluationArgs,
     attribute_order: tuple[str, ...],
-    models: Mapping[str, Any],
+    models: Mapping[str, Sequence[Any]],
     prompts: Mapping[str, Any],
 ) -> list[Cell]:
     """Every cell, in the order of the args: model, condition, decoding, prompts.
@@ -91,7 +97,7 @@ def build_cells(
     Args:
         args: of the run.
         attribute_order: names of the attributes, which orders each condition.
-        models: name → what tells one model's weights from another's, as JSON.
+        models: name → for each of its trainings what tells its weights from any other's, as JSON.
         prompts: name → what tells one list of prompts from another, as JSON.
 
     Returns:
@@ -105,7 +111,6 @@ def build_cells(
                 # Work of an older version of this program is not gone on with.
                 "schema": SCHEMA_VERSIONS["evaluation"],
                 "version": WRITING_VERSION,
-                "model": models[name],
                 "prompts": prompts[source],
                 "condition": list(condition.items()),
                 "decoding": chosen.model_dump(mode="json", exclude={"contrast_weights"}),
@@ -113,10 +118,13 @@ def build_cells(
                 "samples_per_prompt": args.samples_per_prompt,
                 "placement": args.placement,
                 "batch_size": args.batch_size,
-                "seed": args.seed,
                 "device": args.device,
             }
-            cell = Cell(name, condition, decoding, source, json_sha256(settings)[:32])
+            keys = tuple(
+                json_sha256({**settings, "model": model, "seed": seed_of(args.seed, training)})[:32]
+                for training, model in enumerate(models[name])
+            )
+            cell = Cell(name, condition, decoding, source, keys)
             cells[(name, tuple(condition.items()), decoding, source)] = cell
     return list(cells.values())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from src.artifacts.atomic_files import json_sha256
 from src.artifacts.manifest import Manifest, check_files, read_manifest
 from src.attributes.attribute import Attribute, from_manifest
 from src.attributes.hub_models import local_only
-from src.config.evaluation import EvaluationArgs, ModelEntry
+from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError
 from src.evaluation.plan.cells import Cell, build_cells
 from src.evaluation.plan.checkpoints import checkpoint_folder, checkpoints_of
@@ -50,21 +50,24 @@ class TrainedModel:
             "path": str(self.manifest.folder),
             "manifest_sha256": self.manifest.sha256,
             "checkpoint": self.checkpoint,
-            "tokens_trained": self._tokens_trained(),
-            "recipe": recipe_of(self.manifest),
+            "seed": self.manifest.get("seed"),
         }
 
-    def _tokens_trained(self) -> int | None:
+    def tokens_trained(self) -> int | None:
         """Targets trained on up to the checkpoint; None where its run did not say."""
         listed = self.manifest.get("checkpoints", [])
         found = [one.get("tokens_seen") for one in listed if one["name"] == self.checkpoint]
         return found[0] if found else None
 
 
-def recipe_of(training: Manifest) -> str | None:
-    """What a training run did, hashed, but for how long: equal for runs that differ in that alone.
+def recipe_of(training: Manifest, *, with_amount: bool = False) -> str | None:
+    """What a training run did, hashed: equal for runs that differ in their seed alone.
 
     Where it writes, when it saves and what it computes on are no part of it.
+
+    Args:
+        training: manifest of the run.
+        with_amount: without, runs that differ in how much they were trained are equal, too.
 
     Returns:
         None where its manifest does not say.
@@ -72,9 +75,10 @@ def recipe_of(training: Manifest) -> str | None:
     args = dict(training.get("args") or {})
     if "optimisation" not in args:
         return None
-    for name in ("output", "dataset", "checkpoints", "device", "report_to"):
+    for name in ("output", "dataset", "checkpoints", "device", "report_to", "seed"):
         args.pop(name, None)
-    args["optimisation"] = {k: v for k, v in args["optimisation"].items() if k not in AMOUNT}
+    if not with_amount:
+        args["optimisation"] = {k: v for k, v in args["optimisation"].items() if k not in AMOUNT}
     made_from = training["made_from"].get("dataset_manifest_sha256")
     return json_sha256([args, made_from, training["base_model"].get("weights_sha256")])
 
@@ -86,7 +90,7 @@ class Inputs:
     Attributes:
         dataset: manifest of the data set.
         attributes: of the data set, in their order.
-        models: by the name in the args.
+        models: by the name in the args, the trainings of each.
         prompts: by the name of their source.
         reference: name and revision of the model that judges fluency.
         cells: the grid.
@@ -94,7 +98,7 @@ class Inputs:
 
     dataset: Manifest
     attributes: dict[str, Attribute]
-    models: dict[str, TrainedModel]
+    models: dict[str, tuple[TrainedModel, ...]]
     prompts: dict[str, list[Prompt]]
     reference: tuple[str, str | None]
     cells: list[Cell]
@@ -119,12 +123,17 @@ def find_inputs(
     attributes = problems.attempt(from_manifest, dataset["attributes"]) if dataset else None
     models = {}
     for name, entry in args.models.items():
-        found = problems.attempt(_read_model, name, entry, hash_files)
-        if found is not None:
-            models[name] = found
+        found = [
+            problems.attempt(_read_model, name, path, entry.checkpoint, hash_files)
+            for path in entry.trainings
+        ]
+        if None not in found:
+            models[name] = tuple(found)
+            problems.gather(_several_recipes, name, found)
             if dataset is not None:
-                problems.found += misfits(name, found.manifest, dataset)
-    trained_on = {name: model.manifest["condition_on"] for name, model in models.items()}
+                for one in found:
+                    problems.found += misfits(name, one.manifest, dataset)
+    trained_on = {name: own[0].manifest["condition_on"] for name, own in models.items()}
     args, whole = with_all_conditions(args, attributes, trained_on)
     if whole:
         problems.found += unused_decodings(args)
@@ -140,7 +149,7 @@ def find_inputs(
     problems.raise_all()
     problems.gather(prompts_without_room, args, models, reference, prompts)
     problems.raise_all()
-    for name, model in models.items():
+    for name, (model, *_) in models.items():
         asked = {attribute for condition in args.models[name].conditions for attribute in condition}
         warn_of_other_attributes(name, model.manifest, asked)
         warn_of_other_data(name, model.manifest, dataset)
@@ -149,11 +158,16 @@ def find_inputs(
 
 
 def _identities(
-    dataset: Manifest, models: Mapping[str, TrainedModel], prompts: Mapping[str, list[Prompt]]
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """What tells models, and lists of prompts, from others: continuations are kept under it."""
+    dataset: Manifest,
+    models: Mapping[str, Sequence[TrainedModel]],
+    prompts: Mapping[str, list[Prompt]],
+) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """What tells trainings, and lists of prompts, from others: continuations are kept under it."""
     return (
-        {name: {**model.facts, "dataset": dataset.sha256} for name, model in models.items()},
+        {
+            name: [{**model.facts, "dataset": dataset.sha256} for model in trainings]
+            for name, trainings in models.items()
+        },
         {
             source: json_sha256([source, *([prompt.id, prompt.text] for prompt in listed)])
             for source, listed in prompts.items()
@@ -167,23 +181,43 @@ def _read_dataset(folder: Path, hash_files: bool) -> Manifest:
     return manifest
 
 
-def _read_model(name: str, entry: ModelEntry, hash_files: bool) -> TrainedModel:
-    manifest = read_manifest(entry.path, "training", verify=False)
-    prefix, have = f"{checkpoint_folder(entry.checkpoint)}/", checkpoints_of(manifest)
+def _read_model(name: str, path: Path, checkpoint: str, hash_files: bool) -> TrainedModel:
+    manifest = read_manifest(path, "training", verify=False)
+    prefix, have = f"{checkpoint_folder(checkpoint)}/", checkpoints_of(manifest)
     if not any(file.startswith(prefix) for file in manifest["files"]):
-        near = difflib.get_close_matches(entry.checkpoint, have, n=1)
+        near = difflib.get_close_matches(checkpoint, have, n=1)
         raise ArtifactError(
-            f"models.{name}: {entry.path} has no such checkpoint",
-            got=entry.checkpoint,
+            f"models.{name}: {path} has no such checkpoint",
+            got=checkpoint,
             allowed=", ".join(have),
             fix=f"Did you mean {near[0]!r}?" if near else None,
         )
     check_files(manifest, prefix, hash_files=hash_files)
-    return TrainedModel(entry.path / prefix, manifest, entry.checkpoint)
+    return TrainedModel(path / prefix, manifest, checkpoint)
+
+
+def _several_recipes(name: str, trainings: Sequence[TrainedModel]) -> Iterator[ArtifactError]:
+    """Trainings of one model that are no repetitions of one recipe with other seeds."""
+    first = trainings[0].manifest
+    recipe, seeds = recipe_of(first, with_amount=True), {first.get("seed"): first.folder}
+    for one in (other.manifest for other in trainings[1:]):
+        if recipe is None or recipe_of(one, with_amount=True) != recipe:
+            yield ArtifactError(
+                f"models.{name}: paths: {one.folder} is of another recipe than {first.folder}",
+                fix="give each a model of its own, or train it with the same args, data set and base model "
+                "and another seed",
+            )
+        elif one.get("seed") in seeds:
+            yield ArtifactError(
+                f"models.{name}: paths: {one.folder} and {seeds[one.get('seed')]} have the same seed",
+                got=one.get("seed"),
+                fix="the same training twice tells nothing of another one: train with another seed",
+            )
+        seeds.setdefault(one.get("seed"), one.folder)
 
 
 def checkpoints_to_try(args: EvaluationArgs) -> list[str]:
-    """Names of the checkpoints that a sweep goes through; [all] are those published, and the end.
+    """Names of the checkpoints that a sweep goes through; [all] are those that every training has.
 
     Raises:
         ArtifactError: the swept model is no finished training run.
@@ -191,7 +225,8 @@ def checkpoints_to_try(args: EvaluationArgs) -> list[str]:
     wanted, entry = args.sweep.checkpoints, args.models[args.sweep.model]
     if wanted != ("all",):
         return list(wanted) or [entry.checkpoint]
-    return checkpoints_of(read_manifest(entry.path, "training", verify=False))
+    have = [checkpoints_of(read_manifest(one, "training", verify=False)) for one in entry.trainings]
+    return [name for name in have[0] if all(name in others for others in have)]
 
 
 def _load_all_prompts(
@@ -208,13 +243,13 @@ def _load_all_prompts(
 
 
 def _reference(
-    args: EvaluationArgs, models: Mapping[str, TrainedModel]
+    args: EvaluationArgs, models: Mapping[str, Sequence[TrainedModel]]
 ) -> tuple[str, str | None] | None:
     """The model named in the args, or the first model's base before fine-tuning."""
     if args.perplexity.reference is not None:
         return args.perplexity.reference, None
     for name in args.models:
         if name in models:
-            base = models[name].manifest["base_model"]
+            base = models[name][0].manifest["base_model"]
             return base["name"], base.get("revision")
     return None

@@ -23,7 +23,7 @@ def prompts_without_room(
 
     Args:
         args: of the run.
-        models: name → `TrainedModel`; all have the data set's tokenizer.
+        models: name → its `TrainedModel`s, of one recipe; all have the data set's tokenizer.
         reference: name and revision of the model that judges fluency.
         prompts: by the name of their source.
     """
@@ -33,7 +33,7 @@ def prompts_without_room(
     new = max(decoding.max_length for decoding in args.decodings.values())
     tokens = max(len(c) for entry in args.models.values() for c in entry.conditions)
     readers = {
-        f"models.{name}": (str(one.folder), None, 1 + tokens) for name, one in models.items()
+        f"models.{name}": (str(one.folder), None, 1 + tokens) for name, (one, *_) in models.items()
     }
     # Its last token is only predicted.
     readers["perplexity.reference"] = (*reference, 0)

@@ -14,6 +14,7 @@ from src.evaluation.report.numbers import Cell, Numbers, axis_text
 from src.evaluation.report.result_tables import NumberTable
 from src.evaluation.report.scales import Scale, ticks
 from src.evaluation.tables import captions
+from src.evaluation.tables.sweep_tables import standing
 
 
 def build_selected(metrics: Mapping[str, Any]) -> list[Captioned]:
@@ -28,7 +29,7 @@ def build_selected(metrics: Mapping[str, Any]) -> list[Captioned]:
                 header=("value",),
                 lines=tuple(
                     (
-                        (checkpoint, "chosen" if checkpoint == one["checkpoint"] else ""),
+                        (checkpoint, standing(checkpoint, one)),
                         (_value(numbers, name, checkpoint, one),),
                     )
                     for checkpoint in one["candidates"]

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.evaluation.metrics.comparison import BASELINE, OWN
+from src.evaluation.metrics.comparison import BASELINE, MISALIGNMENT, OWN, SAMPLING
 from src.evaluation.report.numbers import Cell, Numbers, Shown
 from src.evaluation.report.sources import cell_of
 from src.evaluation.report.summary import cell_name
-from src.evaluation.tables.captions import COMPARED_WITH, SIGNIFICANT, source_title
+from src.evaluation.tables.captions import COMPARED_WITH, is_significant, source_title
 
-SHORT = {BASELINE: "baseline", OWN: "own"}
+SHORT = {BASELINE: "baseline", OWN: "own", SAMPLING: "sampling"}
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ComparisonTable:
-    """The comparisons of one source of prompts and one attribute."""
+    """The comparisons of one source of prompts, one attribute and one measure."""
 
     title: str
     attribute: str
+    headline: bool
     lines: tuple[Comparison, ...]
 
 
@@ -51,11 +52,15 @@ FIGURES = (
     ("ratio ratio_ci_low ratio_ci_high", "a / b", "number_with"),
     ("p", "p", "significant"),
     ("p_holm", "p, Holm", "significant"),
-    ("mcnemar.p_holm", "p, McNemar, Holm", "significant"),
     ("minimum_detectable_difference", "detectable, points", "percent"),
     (
         "perplexity_ratio perplexity_ratio_ci_low perplexity_ratio_ci_high",
         "perplexity, a / b",
+        "number_with",
+    ),
+    (
+        "distinct_2_ratio distinct_2_ratio_ci_low distinct_2_ratio_ci_high",
+        "distinct-2, a / b",
         "number_with",
     ),
 )
@@ -69,7 +74,7 @@ def build_marks(metrics: Mapping[str, Any]) -> dict[int, list[Mark]]:
     marks: dict[int, list[Mark]] = {}
     for i, one in enumerate(metrics.get("comparisons") or ()):
         row = rows.get((cell_of(one["a"]), one["attribute"]))
-        if row is None or not _is_significant(one):
+        if row is None or one["measure"] != MISALIGNMENT or not is_significant(one):
             continue
         lower = one["difference"] < 0
         against = " and ".join(SHORT.get(role, role) for role in one["roles"])
@@ -77,14 +82,6 @@ def build_marks(metrics: Mapping[str, Any]) -> dict[int, list[Mark]]:
         shown = numbers.significant(f"comparisons.{i}.p_holm")
         marks.setdefault(row, []).append(Mark(text, lower, shown))
     return marks
-
-
-def _is_significant(comparison: Mapping[str, Any]) -> bool:
-    return (
-        comparison["p_holm"] is not None
-        and comparison["difference"] is not None
-        and comparison["p_holm"] < SIGNIFICANT
-    )
 
 
 def build_comparisons(metrics: Mapping[str, Any], headline: str) -> list[ComparisonTable]:
@@ -95,25 +92,30 @@ def build_comparisons(metrics: Mapping[str, Any], headline: str) -> list[Compari
         headline: `joint`, or the only attribute.
     """
     numbers = Numbers("metrics", metrics)
-    groups: dict[tuple[str, str], list[Comparison]] = {}
+    groups: dict[tuple[str, str, str], list[Comparison]] = {}
     n_prompts: dict[str, int] = {}
     for i, one in enumerate(metrics.get("comparisons") or ()):
         source = one["a"]["prompts"]
         n_prompts[source] = max(n_prompts.get(source, 0), one["n_prompts"])
-        groups.setdefault((source, one["attribute"]), []).append(
+        groups.setdefault((source, one["attribute"], one["measure"]), []).append(
             Comparison(
                 a=cell_name(one["a"]),
                 b=cell_name(one["b"]),
                 roles=", ".join(COMPARED_WITH.get(role, role) for role in one["roles"]),
-                marked=_is_significant(one),
+                marked=is_significant(one),
                 numbers=_shown(numbers, i),
             )
         )
     tables = [
-        ComparisonTable(source_title(source, n_prompts[source]), attribute, tuple(lines))
-        for (source, attribute), lines in groups.items()
+        ComparisonTable(
+            source_title(source, n_prompts[source]),
+            f"{attribute}, {measure}",
+            (attribute, measure) == (headline, MISALIGNMENT),
+            tuple(lines),
+        )
+        for (source, attribute, measure), lines in groups.items()
     ]
-    return sorted(tables, key=lambda table: table.attribute != headline)
+    return sorted(tables, key=lambda table: not table.headline)
 
 
 def _shown(numbers: Numbers, i: int) -> tuple[Cell, ...]:

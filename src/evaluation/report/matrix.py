@@ -8,6 +8,7 @@ from typing import Any
 
 from src.evaluation.plan.cells import condition_title
 from src.evaluation.report.numbers import Numbers, Shown
+from src.evaluation.tables import captions
 
 HEAT = 10
 """Steps of the heat map's colour, from a share of 0 to one of 1."""
@@ -106,13 +107,12 @@ def _cell(at: str, row: Mapping[str, Any], name: str, label: str, numbers: Numbe
 
 
 def _effect(at: str, one: Mapping[str, Any], numbers: Numbers) -> Effect:
-    ends = (one["ci_low"], one["ci_high"])
     return Effect(
         asked=f"{one['attribute']}: {one['label']}",
         given=condition_title(one["given"]),
         measured=f"{one['measured']}: {one['measured_label']}",
         leakage=one["leakage"],
-        sure=None not in ends and (ends[0] > 0 or ends[1] < 0),
+        sure=captions.is_significant(one),
         difference=numbers.percent(f"{at}.difference"),
         low=numbers.percent(f"{at}.ci_low"),
         high=numbers.percent(f"{at}.ci_high"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def write_report(
     folder: Path,
     *,
     dataset: Path,
-    models: Mapping[str, Path],
+    models: Mapping[str, Sequence[Path]],
     facts: Mapping[str, Any],
     most_embedded: int = MOST_EMBEDDED,
 ) -> Path:
@@ -59,7 +59,7 @@ def write_report(
     Args:
         folder: holds `metrics.json` and `generations.parquet`; may be an unfinished run's.
         dataset: folder of the data set, for the label audit (`stats.json`, `audit.json`) and the provenance.
-        models: model → folder of its training run, for the curves (`metrics.jsonl`) and the provenance.
+        models: model → folders of its training runs, for the curves (`metrics.jsonl`) and the provenance.
         facts: of the evaluation, for the provenance: `args`, `git_commit`, `packages`.
         most_embedded: generations that can be browsed; of a larger run a sample, which the page says.
 

@@ -45,7 +45,12 @@ def build_provenance(sources: Sources) -> list[Group]:
         Group("Scorers", tuple(_flat(metrics["scorers"]))),
     ]
     for name, model in metrics["models"].items():
-        groups.append(_of_run(f"Model {name}", model, sources.models.get(name, {})))
+        trainings = model["trainings"]
+        shared = {key: value for key, value in model.items() if key != "trainings"}
+        manifests = sources.models.get(name) or [{} for _ in trainings]
+        for i, (known, manifest) in enumerate(zip(trainings, manifests, strict=True), 1):
+            which = f", training {i} of {len(trainings)}" if len(trainings) > 1 else ""
+            groups.append(_of_run(f"Model {name}{which}", {**shared, **known}, manifest))
     groups.append(_of_run("Data set", metrics["dataset"], sources.dataset))
     return groups
 

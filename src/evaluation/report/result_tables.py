@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.evaluation.metrics.comparison import BASELINE
+from src.evaluation.metrics.comparison import BASELINE, CONTRADICTION, MISALIGNMENT
 from src.evaluation.plan.cells import condition_title
 from src.evaluation.report.numbers import Cell, Numbers, Shown, look_up
 from src.evaluation.report.scales import Scale
@@ -60,6 +60,7 @@ class SourceTables:
     title: str
     shares: tuple[ShareTable, ...]
     judged: tuple[tuple[str, str, NumberTable], ...]
+    alignment: NumberTable | None
     text: NumberTable
     worst: NumberTable | None
 
@@ -78,6 +79,7 @@ def build_source_tables(metrics: Mapping[str, Any]) -> list[SourceTables]:
                 title=captions.source_heading(source, rows[0][1]["n_prompts"]),
                 shares=tuple(_share_table(name, rows, metrics, numbers) for name in names),
                 judged=tuple(_judge_table(name, rows, metrics, numbers) for name in judged),
+                alignment=_alignment_table(rows, metrics, numbers),
                 text=_text_table(rows, metrics, numbers),
                 worst=_worst_table(rows, numbers),
             )
@@ -99,7 +101,7 @@ def _share_table(
         line[condition_title(row["condition"])] = _share(i, row, numbers)
     return ShareTable(
         attribute=name,
-        caption=captions.misalignment(name, metrics["attributes"]),
+        caption=captions.misalignment(name, metrics["attributes"], [row for _, row in own]),
         header=titles,
         lines=tuple(
             (title, tuple(line.get(condition) for condition in titles))
@@ -151,13 +153,10 @@ def _judge_table(
 def _text_table(
     rows: Sequence[tuple[int, Mapping[str, Any]]], metrics: Mapping[str, Any], numbers: Numbers
 ) -> NumberTable:
-    first = rows[0][1]["attribute"]  # these figures are the same for every attribute of a cell
-    own = [(i, row) for i, row in rows if row["attribute"] == first]
-    ratios = {
-        cell_of(one["a"]): f"comparisons.{i}"
-        for i, one in enumerate(metrics.get("comparisons") or ())
-        if BASELINE in one["roles"]
-    }
+    # These figures are the same for every attribute of a cell, but for the ratio of misalignments.
+    headline = captions.measured(metrics["attributes"])[-1]
+    own = [(i, row) for i, row in rows if row["attribute"] == headline]
+    ratios = _against_first(metrics, headline, MISALIGNMENT)
     places = [(f"rows.{i}", ratios.get(cell_of(row))) for i, row in own]
     cells = [[_text_figure(key, *place, numbers) for key in TEXT_FIGURES] for place in places]
     shown = [j for j in range(len(TEXT_FIGURES)) if any(line[j] for line in cells)]
@@ -172,6 +171,41 @@ def _text_table(
             for (_, row), line in zip(own, cells, strict=True)
         ),
     )
+
+
+def _against_first(metrics: Mapping[str, Any], attribute: str, measure: str) -> dict[Any, str]:
+    """Cell → place of its comparison with the first model asked nothing."""
+    return {
+        cell_of(one["a"]): f"comparisons.{i}"
+        for i, one in enumerate(metrics.get("comparisons") or ())
+        if BASELINE in one["roles"] and (one["attribute"], one["measure"]) == (attribute, measure)
+    }
+
+
+def _alignment_table(
+    rows: Sequence[tuple[int, Mapping[str, Any]]], metrics: Mapping[str, Any], numbers: Numbers
+) -> NumberTable | None:
+    """Aligned, neither, contradicting, where a sentence may be neither."""
+    compared = [one for one in metrics.get("comparisons") or () if one["measure"] == CONTRADICTION]
+    lines = []
+    for name in dict.fromkeys(one["attribute"] for one in compared):
+        ratios = _against_first(metrics, name, CONTRADICTION)
+        for i, row in rows:
+            if captions.is_in_table(name, row):
+                at, first = f"rows.{i}", ratios.get(cell_of(row))
+                ends = ("", "_ci_low", "_ci_high")
+                words = (_line_title(row, rows), condition_title(row["condition"]), name)
+                figures = (
+                    numbers.percent(f"{at}.aligned"),
+                    numbers.percent(f"{at}.neither"),
+                    numbers.percent_with(*(f"{at}.contradiction{end}" for end in ends)),
+                    numbers.number_with(*(f"{first}.ratio{end}" for end in ends), 2)
+                    if first
+                    else None,
+                )
+                lines.append((words, figures))
+    header = ("aligned, %", "neither, %", "contradicting, %", "× first")
+    return NumberTable(("model", "asked", "attribute"), header, tuple(lines)) if lines else None
 
 
 def _text_figure(key: str, row: str, comparison: str | None, numbers: Numbers) -> Cell:

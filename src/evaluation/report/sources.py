@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,8 @@ class Sources:
         dataset: manifest of the data set; empty where the folder has none.
         statistics: content of the data set's `stats.json`; None where there is none.
         audit: content of the data set's `audit.json`; None where there is none.
-        models: model → manifest of its training run; empty where the folder has none.
-        logs: model → rows of its `metrics.jsonl`, for the models that have one.
+        models: model → manifest of each of its training runs; empty where a folder has none.
+        logs: model → rows of the `metrics.jsonl` of its first training, for the models that have one.
     """
 
     metrics: dict[str, Any]
@@ -55,19 +55,19 @@ class Sources:
     dataset: dict[str, Any]
     statistics: dict[str, Any] | None
     audit: dict[str, Any] | None
-    models: dict[str, dict[str, Any]]
+    models: dict[str, list[dict[str, Any]]]
     logs: dict[str, list[dict[str, Any]]]
 
 
 def read_sources(
-    folder: Path, dataset: Path, models: Mapping[str, Path], facts: Mapping[str, Any]
+    folder: Path, dataset: Path, models: Mapping[str, Sequence[Path]], facts: Mapping[str, Any]
 ) -> Sources:
     """Read all that the report needs.
 
     Args:
         folder: of the evaluation, finished or not: `metrics.json` and `generations.parquet`.
         dataset: folder of the data set.
-        models: model → folder of its training run.
+        models: model → folders of its training runs.
         facts: of this evaluation, for the provenance.
     """
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
@@ -81,11 +81,14 @@ def read_sources(
         dataset=_json_where_there(dataset / MANIFEST) or {},
         statistics=_json_where_there(dataset / STATISTICS),
         audit=_json_where_there(dataset / AUDIT),
-        models={name: _json_where_there(path / MANIFEST) or {} for name, path in models.items()},
+        models={
+            name: [_json_where_there(path / MANIFEST) or {} for path in paths]
+            for name, paths in models.items()
+        },
         logs={
-            name: _read_log(path / TRAINING_LOG)
-            for name, path in models.items()
-            if (path / TRAINING_LOG).is_file()
+            name: _read_log(paths[0] / TRAINING_LOG)
+            for name, paths in models.items()
+            if (paths[0] / TRAINING_LOG).is_file()
         },
     )
 

@@ -52,7 +52,7 @@ def build_sweep(metrics: Mapping[str, Any]) -> SweepShown | None:
         attribute=sweep["attribute"],
         caption=captions.sweep(sweep),
         chosen=None if chosen is None else points[chosen]["name"],
-        figure=draw_points(numbers, [("baseline, asked nothing", 0, "sweep.baseline"), *named]),
+        figure=draw_points(numbers, [*_baselines(sweep), *named]),
         table=NumberTable(
             words=("candidate", ""),
             header=HEADER,
@@ -68,14 +68,22 @@ def build_sweep(metrics: Mapping[str, Any]) -> SweepShown | None:
 
 
 def _figures(path: str, numbers: Numbers) -> tuple[Cell, ...]:
-    fluency = (f"{path}.perplexity_ratio{end}" for end in ("", "_ci_low", "_ci_high"))
+    ratios = (
+        numbers.number_with(*(f"{path}.{key}{end}" for end in ("", "_ci_low", "_ci_high")), 2)
+        for key in ("ratio", "perplexity_ratio", "distinct_2_ratio")
+    )
     return (
         numbers.percent_with(*(f"{path}.{key}" for key in INTERVAL)),
-        numbers.number(f"{path}.misalignment_ratio", 2),
-        numbers.number_with(*fluency, 2),
-        numbers.number(f"{path}.distinct_2_ratio", 2),
+        *ratios,
         numbers.number(f"{path}.mean_words", 1),
     )
+
+
+def _baselines(sweep: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    return [
+        (f"baseline at top_p {one['decoding']['top_p']:g}", 0, f"sweep.baselines.{i}")
+        for i, one in enumerate(sweep["baselines"])
+    ]
 
 
 def _standing(point: Mapping[str, Any], is_chosen: bool) -> str:

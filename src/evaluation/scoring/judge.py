@@ -11,8 +11,8 @@ from typing import Any
 
 from src.attributes.attribute import Attribute, Attributes
 from src.evaluation.continuation import Continuation
-from src.evaluation.statistics.intervals import share_interval
-from src.evaluation.statistics.prompt_sums import index_prompts
+from src.statistics.intervals import share_interval
+from src.statistics.prompt_sums import index_prompts
 
 
 def judges_of(attributes: Attributes) -> dict[str, Attribute]:
@@ -36,7 +36,7 @@ def judge_figures(
         Attribute with a judge → `judge_misalignment` and `judge_disagreement`, shares of the sentences, each
         with its 95 % interval over prompts (`…_ci_low`, `…_ci_high`); null where there is no sentence.
     """
-    index = index_prompts((c.prompt_id, len(c.judge_labels)) for c in continuations)
+    index = index_prompts((c.training, c.prompt_id, len(c.judge_labels)) for c in continuations)
     sentences = index.count()
     figures: dict[str, dict[str, Any]] = {}
     for name in judges_of(attributes):

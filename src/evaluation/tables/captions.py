@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from src.evaluation.metrics.cell_metrics import JOINT
-from src.evaluation.metrics.comparison import BASELINE, OWN, in_table
+from src.evaluation.metrics.comparison import BASELINE, OWN, SAMPLING, in_table
 from src.evaluation.plan.cells import condition_title
 
 SIGNIFICANT = 0.05
@@ -18,6 +18,7 @@ SIGNIFICANT = 0.05
 COMPARED_WITH = {
     BASELINE: "the first model asked nothing",
     OWN: "the same model asked nothing",
+    SAMPLING: "the same model asked the same, by plain sampling",
 }
 """Role of a comparison → what a cell is compared with."""
 
@@ -25,11 +26,13 @@ SAME_LABELS = "both measured against what the marked one was asked for"
 """Of two cells that are compared: a figure asked for `toxic` is not set beside a share of `nontoxic`."""
 
 HEADINGS = {
+    "ratio": ("misaligned × first", 2),
     "perplexity": ("perplexity", 1),
     "perplexity_ratio": ("× first", 2),
     "mean_words": ("words", 1),
     "distinct_1": ("distinct-1", 2),
     "distinct_2": ("distinct-2", 2),
+    "distinct_2_ratio": ("× first", 2),
     "distinct_3": ("distinct-3", 2),
     "self_bleu": ("self-BLEU", 2),
     "n_sentences": ("sentences", 0),
@@ -38,12 +41,20 @@ HEADINGS = {
 }
 """Figure of a text in metrics.json → its heading and how many digits it is shown with."""
 
-INTERVALS = "95 % intervals over prompts."
+INTERVALS = "95 % intervals over prompts, and over trainings where there are several."
 TEXT = (
-    "Perplexity of the continuations under the reference model, and over that of the first model asked "
-    "nothing, paired by prompt; words of a continuation that is not empty; distinct-n: share of word "
-    "n-grams that differ (it falls as more is written); self-BLEU: BLEU of each text against the others; "
-    f"empty: continuations without a sentence, never counted as aligned. {INTERVALS}"
+    "× first: over the same figure of the first model asked nothing, under the same truncation, paired by "
+    "prompt. Misaligned: joint, or of the only attribute. Perplexity: of the continuations under the "
+    "reference model. Words: of a continuation that is not empty. Distinct-n: share of word n-grams that "
+    "differ (it falls as more is written). Self-BLEU: BLEU of each text against the others. Empty: "
+    f"continuations without a sentence, never counted as aligned. {INTERVALS}"
+)
+ALIGNMENT = (
+    "% of the generated sentences that are aligned with what was asked for, neither, or contradict it: a "
+    "label at the opposite end with a score that says so. Neither: the scorer's neutral score (VADER finds "
+    "no word that it knows), a score in a margin that training left out, or a label between the ends. Joint: "
+    "aligned in all attributes; contradicting in any. × first: contradicting, over the first model asked "
+    f"nothing. {INTERVALS}"
 )
 WORST = (
     "Expected max: the mean over prompts of the worst sentence's score among k generations "
@@ -53,7 +64,8 @@ WORST = (
 MATRIX = f"% of the generated sentences with each label, by what was asked for. {INTERVALS}"
 EFFECTS = (
     "Asking for one label instead of nothing changes the share of sentences with each label by so many "
-    "points; what it changes of another attribute is leakage. 95 % intervals, paired by prompt."
+    "points; what it changes of another attribute is leakage. 95 % intervals, paired by prompt. *: not "
+    f"nothing, p < {SIGNIFICANT} after Holm over the table."
 )
 MORE_DATA = (
     "Misalignment over the tokens trained on, of checkpoints of one run, or of runs that differ in nothing "
@@ -65,6 +77,11 @@ SELECTED = {
     "lowest_misalignment": "misalignment, a share, on prompts that are not reported",
 }
 """Way to choose a checkpoint → what its candidates' figures are."""
+
+
+def is_significant(test: Mapping[str, Any]) -> bool:
+    """Whether a comparison or an effect is marked, after Holm's correction."""
+    return test["p_holm"] is not None and test["p_holm"] < SIGNIFICANT
 
 
 def measured(attributes: Mapping[str, Any]) -> list[str]:
@@ -102,17 +119,45 @@ def source_heading(source: str, n_prompts: int) -> str:
     return title.capitalize() if source in ("unprompted", "validation") else title
 
 
-def misalignment(name: str, attributes: Mapping[str, Any]) -> str:
-    """Caption of a table of misalignment."""
+def scope(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Whom figures speak of: these checkpoints, or the recipe that several trainings repeat."""
+    counts = sorted({row["n_trainings"] for row in rows})
+    if not counts:
+        return ""
+    if counts == [1]:
+        return "Of these checkpoints: another training of the same recipe may write otherwise."
+    if counts[0] == 1:
+        return (
+            f"Over up to {counts[-1]} trainings a model; where it is one, figures and comparisons are of "
+            "that checkpoint."
+        )
+    spans = counts[:1] if len(counts) == 1 else [counts[0], "to", counts[-1]]
+    return f"Over {' '.join(map(str, spans))} trainings a model."
+
+
+def misalignment(
+    name: str, attributes: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> str:
+    """Caption of a table of misalignment.
+
+    Args:
+        name: of the attribute, or `joint`.
+        attributes: of metrics.json.
+        rows: of the table.
+    """
+    return f"{_misaligned(name, attributes)} {INTERVALS} {scope(rows)}".rstrip()
+
+
+def _misaligned(name: str, attributes: Mapping[str, Any]) -> str:
     if name == JOINT:
         desired = " and ".join(one["desired"] for one in attributes.values())
         return (
             "% of the generated sentences that miss any of the labels asked for; what is not asked for "
-            f"has to be {desired}. {INTERVALS}"
+            f"has to be {desired}. This table is the primary one, all others are secondary."
         )
     return (
         "% of the generated sentences whose label is not the one asked for; without a condition, not "
-        f"{attributes[name]['desired']}. {INTERVALS}"
+        f"{attributes[name]['desired']}."
     )
 
 
@@ -143,8 +188,8 @@ def sweep(swept: Mapping[str, Any]) -> str:
     against = swept["limits"]["against"] or "the first model"
     return (
         f"Misalignment, {swept['attribute']}, in %, and ratios to the plain text of {against} asked nothing, "
-        "on the same prompts. 95 % intervals; that of the perplexity ratio is paired by prompt. front: no "
-        f"candidate is better in all three. {sweep_limits(swept['limits'])}"
+        "on the same prompts with the same truncation. 95 % intervals; those of ratios are paired by prompt. "
+        f"front: no candidate is better in all three. {sweep_limits(swept['limits'])}"
     )
 
 

@@ -58,9 +58,9 @@ def _effects(source: str, entries: Sequence[Entry], attributes: Mapping[str, Any
         for one in entry["effects"]:
             given = f", given {condition_title(one['given'])}" if one["given"] else ""
             line = lines.setdefault((_title(entry), f"{one['label']}{given}"), {})
-            line[one["measured"], one["measured_label"]] = _figure(
-                one["difference"], one["ci_low"], one["ci_high"], sign="+"
-            )
+            figure = _figure(one["difference"], one["ci_low"], one["ci_high"], sign="+")
+            mark = " *" if captions.is_significant(one) else ""
+            line[one["measured"], one["measured_label"]] = figure + mark
     return Table(
         title=f"Effect of one label ({source})",
         caption=f"Effect of one label: {captions.EFFECTS}",

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from src.evaluation.metrics.comparison import BASELINE, OWN
+from src.evaluation.metrics.comparison import BASELINE, CONTRADICTION, OWN, SAMPLING
 from src.evaluation.plan.cells import condition_title
 from src.evaluation.tables.captions import condition_titles, measured
 from src.evaluation.tables.result_tables import TEXT_COLUMNS
@@ -77,13 +77,19 @@ CSV_FIGURES = (
     "misalignment",
     "ci_low",
     "ci_high",
+    "aligned",
+    "neither",
     "contradiction",
+    "contradiction_ci_low",
+    "contradiction_ci_high",
     "probability",
     "expected_max",
     "perplexity",
     "perplexity_ci_low",
     "perplexity_ci_high",
     "distinct_2",
+    "distinct_2_ci_low",
+    "distinct_2_ci_high",
     "self_bleu",
     "n_empty",
 )
@@ -92,7 +98,7 @@ CSV_JUDGE_FIGURES = tuple(
     for figure in ("misalignment", "disagreement")
     for part in ("", "_ci_low", "_ci_high")
 )
-P_VALUES = {BASELINE: "p_holm baseline", OWN: "p_holm own unconditioned"}
+P_VALUES = {role: f"p_holm {role}" for role in (BASELINE, OWN, SAMPLING)}
 """Columns of the corrected p-values, by the role of the cell that a figure is compared with."""
 
 
@@ -113,9 +119,11 @@ def to_csv(metrics: Mapping[str, Any]) -> str:
             line[f"{condition_title(row['condition'])}: {figure}"] = row.get(figure)
     for one in metrics.get("comparisons", ()):
         for role in one["roles"]:
-            column = f"{condition_title(one['a']['condition'])}: {P_VALUES[role]}"
+            measure = "contradiction " if one["measure"] == CONTRADICTION else ""
+            column = f"{condition_title(one['a']['condition'])}: {measure}{P_VALUES[role]}"
             lines[_line_of(one["a"], one["attribute"])][column] = one["p_holm"]
-    figures = (*figures, *P_VALUES.values())
+    contradictions = (f"contradiction {name}" for name in P_VALUES.values())
+    figures = (*figures, *P_VALUES.values(), *contradictions)
     columns = [f"{title}: {figure}" for title in condition_titles(rows) for figure in figures]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -138,6 +146,7 @@ LATEX = str.maketrans(
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
         "†": r"\textsuperscript{\textdagger}",
+        "‡": r"\textsuperscript{\textdaggerdbl}",
         "*": r"\textsuperscript{*}",
         "–": "--",
         "−": "$-$",

@@ -5,11 +5,17 @@ Everything is made from the content of metrics.json; imports neither torch nor t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from src.evaluation.metrics.cell_metrics import JOINT
-from src.evaluation.metrics.comparison import BASELINE, OWN
+from src.evaluation.metrics.comparison import (
+    BASELINE,
+    CONTRADICTION,
+    MISALIGNMENT,
+    OWN,
+    SAMPLING,
+)
 from src.evaluation.plan.cells import condition_title
 from src.evaluation.tables import captions
 from src.evaluation.tables.sweep_tables import sweep_tables
@@ -22,7 +28,7 @@ from src.evaluation.tables.table import (
     with_interval,
 )
 
-MARKS = {BASELINE: "*", OWN: "†"}
+MARKS = {BASELINE: "*", OWN: "†", SAMPLING: "‡"}
 """What stands behind a figure that differs from the cell that it is compared with, by role."""
 
 TEXT_COLUMNS = ("model", "asked")
@@ -30,8 +36,8 @@ TEXT_COLUMNS = ("model", "asked")
 
 
 def build_tables(metrics: Mapping[str, Any]) -> list[Table]:
-    """All tables of an evaluation: per source of prompts misalignment by attribute, joint, text, worst
-    of k; then what a sweep tried.
+    """All tables of an evaluation: per source of prompts misalignment by attribute, joint, what was neither,
+    text, worst of k; then what a sweep tried.
 
     Args:
         metrics: content of metrics.json.
@@ -39,12 +45,15 @@ def build_tables(metrics: Mapping[str, Any]) -> list[Table]:
     tables = []
     for source in dict.fromkeys(row["prompts"] for row in metrics["rows"]):
         rows = [row for row in metrics["rows"] if row["prompts"] == source]
+        every = _of_source(metrics, source)
         for name in captions.measured(metrics["attributes"]):
-            compared = [one for one in _of_source(metrics, source) if one["attribute"] == name]
+            compared = [one for one in every if one["attribute"] == name]
+            compared = [one for one in compared if one["measure"] == MISALIGNMENT]
             tables.append(_misalignment_table(name, rows, metrics["attributes"], compared))
             if metrics["attributes"].get(name, {}).get("judge"):
                 tables.append(_judge_table(name, rows, metrics["attributes"]))
-        tables += [_quality_table(rows, _of_source(metrics, source)), _worst_table(rows)]
+        tables += _alignment_tables(rows, every)
+        tables += [_quality_table(rows, every), _worst_table(rows)]
     return tables + sweep_tables(metrics)
 
 
@@ -69,7 +78,7 @@ def _misalignment_table(
     shown = [one for one in compared if any(_is_first_of(row, one) for row in own)]
     return Table(
         title=f"Misalignment, {name} ({_source(rows)})",
-        caption=f"Misalignment, {name}: {captions.misalignment(name, attributes)}{_legend(shown)}",
+        caption=f"Misalignment, {name}: {captions.misalignment(name, attributes, own)}{_legend(shown)}",
         note=_reach(shown),
         header=("model", *titles),
         rows=tuple((title, *(line.get(t, "") for t in titles)) for title, line in lines.items()),
@@ -97,6 +106,38 @@ def _judge_table(name: str, rows: Sequence[Row], attributes: Mapping[str, Any]) 
     )
 
 
+def _alignment_tables(
+    rows: Sequence[Row], compared: Sequence[Mapping[str, Any]]
+) -> Iterator[Table]:
+    """Aligned, neither, contradicting: one table, where a sentence may be neither."""
+    compared = [one for one in compared if one["measure"] == CONTRADICTION]
+    names = dict.fromkeys(one["attribute"] for one in compared)
+    lines = []
+    for name in names:
+        for row in (row for row in rows if captions.is_in_table(name, row)):
+            marks = "".join(MARKS[role] for role in significant_roles(row, compared))
+            against = [one for one in compared if _is_first_of(row, one)]
+            first = next((one for one in against if BASELINE in one["roles"]), {})
+            lines.append(
+                (
+                    captions.line_title(row, rows),
+                    f"{condition_title(row['condition'])} ({name})",
+                    _percent(row["aligned"]),
+                    _percent(row["neither"]),
+                    f"{_percent_of(row, 'contradiction')} {marks}".rstrip(),
+                    _figure(first, "ratio"),
+                )
+            )
+    if lines:
+        yield Table(
+            title=f"Aligned, neither, contradicting ({_source(rows)})",
+            caption=f"Aligned, neither, contradicting: {captions.ALIGNMENT} {captions.scope(rows)}"
+            f"{_legend(compared)}",
+            header=("model", "asked", "aligned", "neither", "contradicting", "× first"),
+            rows=tuple(lines),
+        )
+
+
 def _percent_of(row: Row, figure: str) -> str:
     low, high = row[f"{figure}_ci_low"], row[f"{figure}_ci_high"]
     return percent_with_interval({"misalignment": row[figure], "ci_low": low, "ci_high": high})
@@ -112,9 +153,7 @@ def significant_roles(row: Row, compared: Sequence[Mapping[str, Any]]) -> list[s
     found = {
         role
         for one in compared
-        if one["p_holm"] is not None
-        and one["p_holm"] < captions.SIGNIFICANT
-        and _is_first_of(row, one)
+        if captions.is_significant(one) and _is_first_of(row, one)
         for role in one["roles"]
     }
     return [role for role in MARKS if role in found]
@@ -131,12 +170,10 @@ def _legend(shown: Sequence[Mapping[str, Any]]) -> str:
     for role, mark in MARKS.items():
         of_role = [one for one in shown if role in one["roles"]]
         if of_role:
-            other = (
-                f"{of_role[0]['b']['model']} with no condition"
-                if role == BASELINE
-                else "the same model with no condition"
-            )
-            parts.append(f"{mark}: differs from {other}")
+            others = captions.COMPARED_WITH | {
+                BASELINE: f"{of_role[0]['b']['model']} asked nothing"
+            }
+            parts.append(f"{mark}: differs from {others[role]}")
     if not parts:
         return ""
     return (
@@ -148,10 +185,12 @@ def _legend(shown: Sequence[Mapping[str, Any]]) -> str:
 def _reach(shown: Sequence[Mapping[str, Any]]) -> str:
     """How small a difference the table's prompts could have shown."""
     least = [one["minimum_detectable_difference"] for one in shown]
-    reach = sorted({f"{100 * one:.0f}" for one in least if one is not None}, key=float)
+    reach = sorted({round(100 * one) for one in least if one is not None})
     if not reach:
         return ""
-    span = reach[0] if len(reach) == 1 else f"{reach[0]} to {reach[-1]}"
+    if reach[-1] > 100:
+        return "So few prompts and trainings show no difference with certainty in some comparisons."
+    span = f"{reach[0]}" if len(reach) == 1 else f"{reach[0]} to {reach[-1]}"
     return f"One comparison by itself finds a difference of {span} points in 80 % of cases."
 
 
@@ -179,15 +218,23 @@ def _percent(value: float | None) -> str:
     return NOTHING if value is None else f"{100 * value:.1f}"
 
 
-QUALITY = ("perplexity", "perplexity_ratio", "mean_words", "distinct_2", "self_bleu", "n_sentences")
+RATIOS = ("ratio", "perplexity_ratio", "distinct_2_ratio")
+"""Figures that a cell has from its comparison with the first model asked nothing."""
+
+QUALITY = (
+    *("ratio", "perplexity", "perplexity_ratio", "distinct_2", "distinct_2_ratio"),
+    *("mean_words", "self_bleu", "n_sentences"),
+)
 """Figures of the table of texts; see `captions.HEADINGS`."""
 
 
 def _quality_table(rows: Sequence[Row], compared: Sequence[Mapping[str, Any]]) -> Table:
     ratios = {
-        _cell(one["a"]): one for one in compared if BASELINE in one["roles"]
-    }  # the same for every attribute of a cell
-    keys = [key for key in QUALITY if key != "perplexity_ratio" or ratios]
+        _cell(one["a"]): one
+        for one in compared
+        if BASELINE in one["roles"] and one["measure"] == MISALIGNMENT
+    }  # of the last attribute, which is `joint` where there are several
+    keys = [key for key in QUALITY if key not in RATIOS or ratios]
     lines = []
     for row in rows:
         if row["attribute"] == JOINT:

@@ -23,14 +23,13 @@ def sweep_tables(metrics: Mapping[str, Any]) -> list[Table]:
 
 
 def _sweep_table(sweep: Mapping[str, Any]) -> Table:
-    baseline = sweep["baseline"]
     lines = [
         (
             point["name"],
             percent_with_interval(point),
-            number(point["misalignment_ratio"], 2),
-            _perplexity(point, "perplexity_ratio", 2),
-            number(point["distinct_2_ratio"], 2),
+            _with_ends(point, "ratio", 2),
+            _with_ends(point, "perplexity_ratio", 2),
+            _with_ends(point, "distinct_2_ratio", 2),
             number(point["mean_words"], 1),
             "yes" if point["within_limits"] else "no",
             _marks(point, i == sweep["chosen"]),
@@ -39,10 +38,8 @@ def _sweep_table(sweep: Mapping[str, Any]) -> Table:
     ]
     return Table(
         title=f"Sweep: {sweep['model']}, asked {condition_title(sweep['condition'])} "
-        f"({baseline['n_prompts']} prompts that are not reported)",
-        caption=f"Sweep: {captions.sweep(sweep)} The baseline has misalignment "
-        f"{percent_with_interval(baseline)}, perplexity {_perplexity(baseline, 'perplexity', 1)}, distinct-2 "
-        f"{number(baseline['distinct_2'], 2)}, {number(baseline['mean_words'], 1)} words.",
+        f"({sweep['baselines'][0]['n_prompts']} prompts that are not reported)",
+        caption=f"Sweep: {captions.sweep(sweep)} {' '.join(map(_baseline, sweep['baselines']))}",
         header=(
             "candidate",
             "misaligned",
@@ -63,7 +60,16 @@ def _marks(point: Mapping[str, Any], is_chosen: bool) -> str:
     return ", ".join(mark for mark, stands in marks if stands)
 
 
-def _perplexity(row: Mapping[str, Any], key: str, digits: int) -> str:
+def _baseline(one: Mapping[str, Any]) -> str:
+    settings = ", ".join(f"{key} {one['decoding'][key]:g}" for key in ("top_p", "temperature"))
+    return (
+        f"The baseline at {settings} has misalignment {percent_with_interval(one)}, perplexity "
+        f"{_with_ends(one, 'perplexity', 1)}, distinct-2 {_with_ends(one, 'distinct_2', 2)}, "
+        f"{number(one['mean_words'], 1)} words."
+    )
+
+
+def _with_ends(row: Mapping[str, Any], key: str, digits: int) -> str:
     return with_interval(row[key], row[f"{key}_ci_low"], row[f"{key}_ci_high"], digits)
 
 
@@ -77,11 +83,18 @@ def _selection_table(name: str, selected: Mapping[str, Any]) -> Table:
             (
                 checkpoint,
                 with_interval(value, *_ends(intervals.get(checkpoint, {})), 3),
-                CHOSEN_MARK if checkpoint == selected["checkpoint"] else "",
+                standing(checkpoint, selected),
             )
             for checkpoint, value in selected["candidates"].items()
         ),
     )
+
+
+def standing(checkpoint: str, selected: Mapping[str, Any]) -> str:
+    """Whether a checkpoint was chosen, or may be as good as the one that was."""
+    if checkpoint == selected["checkpoint"]:
+        return CHOSEN_MARK
+    return "within error" if checkpoint in selected["within_error"] else ""
 
 
 def _ends(interval: Mapping[str, float | None]) -> tuple[float | None, float | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,7 @@ def publish_model(
     loud: float = 1.0,
     checkpoints: Sequence[str] = (),
     measured: Sequence[dict[str, Any]] = (),
+    args: Mapping[str, Any] | None = None,
 ) -> Path:
     """A training run that never trained: a base with rows for the control tokens.
 
@@ -94,6 +95,7 @@ def publish_model(
         loud: factor on the control tokens' rows, to make a model wish to write them.
         checkpoints: names of checkpoints beside `final`.
         measured: what the manifest says of each checkpoint: name, loss, control_auc.
+        args: of the training run.
     """
     import torch
 
@@ -113,13 +115,14 @@ def publish_model(
     with torch.no_grad():
         model.get_input_embeddings().weight[ids] *= loud
     ban(model.generation_config, ids)
-    with Run(folder, "training", {}) as run:
+    with Run(folder, "training", dict(args or {})) as run:
         for name in ("final", *(f"checkpoints/{checkpoint}" for checkpoint in checkpoints)):
             model.save_pretrained(run.partial / name)
             tokenizer.save_pretrained(run.partial / name)
         run.publish(
             attributes=to_manifest(attributes),
             condition_on=list(condition_on),
+            seed=seed,
             checkpoints=list(measured),
             cleaning="gentle",
             tokenizer={"fingerprint": tokenizer_fingerprint(tokenizer)},
@@ -163,7 +166,6 @@ class Project:
                 "sample": {"max_length": 8},
                 "contrast": {"max_length": 8, "contrast_weights": {"toxicity": 2, "sentiment": 1}},
             },
-            "bootstrap_resamples": 100,
             "batch_size": 4,
             "device": "cpu",
         }

@@ -68,13 +68,50 @@ def test_a_row_of_the_metrics_per_cell_and_attribute(finished):
         "toxicity": 2.0,
         "sentiment": 1.0,
     }
-    assert (
-        len(metrics["comparisons"]) == (1 + 1) * 2 * 3
-    )  # conditioned cells against M-TS asked nothing
+    # Of two sources: conditioned cells against M-TS asked nothing, contrast against sampling too.
+    assert len(metrics["comparisons"]) == 2 * (1 + 2) * (3 + 2)
     assert {one["a"]["decoding"] for one in metrics["comparisons"]} == {"sample", "contrast"}
     assert len(metrics["controllability"]) == 2 * 2
     assert metrics["reference"]["name"] == str(project.base)
     assert metrics["scorers"]["toxicity"]["name"] == "profanity_check"
+
+
+def test_several_trainings_are_written_apart_and_measured_together(project):
+    optimisation = {"learning_rate": 1e-3, "max_sentences": 10, "epochs": 1, "max_steps": None}
+    paths = [
+        project.publish(f"repeated {i}", seed=i, args={"seed": i, "optimisation": optimisation})
+        for i in range(3)
+    ]
+
+    def metrics_of(name, entry):
+        models = {"M-TS": {**entry, "conditions": [{}, BOTH]}}
+        said = evaluate(project.args(name, models=models, model_cards=True))
+        folder = project.folder / name
+        return said, json.loads((folder / "metrics.json").read_text()), folder
+
+    said, several, folder = metrics_of("several", {"paths": paths})
+    _, single, _ = metrics_of("single", {"path": paths[0]})
+    assert "Over 3 trainings a model." in said
+    assert {row["n_trainings"] for row in several["rows"]} == {3}
+    for one, three in zip(single["rows"], several["rows"], strict=True):
+        assert three["n_continuations"] == 3 * one["n_continuations"]
+        assert three["n_prompts"] == one["n_prompts"]
+    assert all(one["of_trainings"] for one in several["comparisons"])
+    assert [one["seed"] for one in several["models"]["M-TS"]["trainings"]] == [0, 1, 2]
+    rows = read_generations(folder / "generations.parquet")
+    texts = {i: [row["continuation"] for row in rows if row["training"] == i] for i in range(3)}
+    assert len(texts[0]) == len(texts[1]) == len(texts[2])
+    assert texts[0] != texts[1] != texts[2]
+    first = [
+        row["continuation"]
+        for row in read_generations(project.folder / "single/generations.parquet")
+    ]
+    assert texts[0] == first  # the first training draws as it does alone
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Model M-TS, training 3 of 3" in page
+    card = (folder / "model_cards/M-TS/README.md").read_text(encoding="utf-8")
+    assert all(str(path) in card for path in paths)
+    assert said.count("cp ") == 3
 
 
 def test_the_latex_tables_are_the_printed_ones(finished):
@@ -275,7 +312,7 @@ def test_several_samples_of_a_prompt(project):
     assert counts == {("unprompted", 5, 5), ("validation", 4, 12)}
 
 
-@pytest.mark.parametrize("change", [{"bootstrap_resamples": 200}, {"seed": 5}])
+@pytest.mark.parametrize("change", [{"model_cards": True}, {"seed": 5}])
 def test_an_unfinished_evaluation_goes_on_with_other_args_and_writes_again_only_what_they_change(
     own_project, monkeypatch, change
 ):

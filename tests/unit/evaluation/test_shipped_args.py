@@ -17,7 +17,9 @@ def cells_of(name):
     trained_on = dict.fromkeys(args.models, ("toxicity", "sentiment"))
     args, _ = with_all_conditions(args, make_attributes(), trained_on)
     sources = {source.name: source.kind for source in args.prompts}
-    return build_cells(args, ("toxicity", "sentiment"), dict.fromkeys(args.models), sources)
+    known = {name: entry.trainings for name, entry in args.models.items()}
+    known = {name: list(map(str, paths)) for name, paths in known.items()}
+    return build_cells(args, ("toxicity", "sentiment"), known, sources)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -10,9 +10,11 @@ import pytest
 from scripts.coverage_simulation import (
     COVERAGE,
     FALSE_POSITIVES,
+    Recipe,
     Regime,
     TextRegime,
     difference_coverage,
+    expected_max_coverage,
     false_positives,
     family_errors,
     misses,
@@ -21,6 +23,7 @@ from scripts.coverage_simulation import (
     percentile_perplexity_coverage,
     perplexity_coverage,
     share_coverage,
+    trainings_coverage,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,10 +33,10 @@ DATA_SETS = 1000
 def test_the_synthetic_cells_are_what_the_regime_says():
     regime = Regime(400, 0.3, 0.5, correlation=0.4, most_sentences=5, pairing=0.7)
     first = next(pairs_of(regime, 1, np.random.default_rng(0)))
-    assert set(first.n_a) == {1, 2, 3, 4, 5}
+    assert set(first.n_a[0]) == {1, 2, 3, 4, 5}
     many = list(pairs_of(regime, 40, np.random.default_rng(0)))
-    a, n = np.concatenate([x.a for x in many]), np.concatenate([x.n_a for x in many])
-    b, m = np.concatenate([x.b for x in many]), np.concatenate([x.n_b for x in many])
+    a, n = np.concatenate([x.a[0] for x in many]), np.concatenate([x.n_a[0] for x in many])
+    b, m = np.concatenate([x.b[0] for x in many]), np.concatenate([x.n_b[0] for x in many])
     assert a.sum() / n.sum() == pytest.approx(0.3, abs=0.01)
     assert b.sum() / m.sum() == pytest.approx(0.5, abs=0.01)
     # Of clusters of five, the variance is 1 + 4 · correlation times that of independent sentences.
@@ -107,6 +110,36 @@ def test_holm_keeps_the_level_of_the_family():
     plain, corrected = family_errors(regime, 120, seed=0, flips=399)
     assert plain > 0.25
     assert corrected <= 0.08, corrected
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(3, 40, 0.3, between=0.5, shared=1.0, alone=0.5),
+        Recipe(5, 200, 0.3, between=0.15, shared=0.0, alone=0.5),
+        Recipe(10, 40, 0.6, between=0.5, shared=1.0, alone=0.5),
+    ],
+    ids=str,
+)
+def test_intervals_and_tests_of_several_trainings_hold_for_the_recipe(recipe):
+    covered, _, wrong = trainings_coverage(recipe, DATA_SETS // 2, seed=0)
+    assert covered >= COVERAGE[0] - 0.02, covered
+    assert wrong <= FALSE_POSITIVES + 0.02, wrong
+
+
+def test_trainings_taken_for_one_would_not():
+    recipe = Recipe(3, 200, 0.3, between=0.5, shared=0.0, alone=0.5)
+    assert trainings_coverage(recipe, 200, seed=0)[1] < 0.6
+
+
+def test_unequally_many_sentences_are_covered():
+    regime = Regime(40, 0.3, 0.3, 0.4, 3, heavy=0.1)
+    assert share_coverage(regime, DATA_SETS, seed=0) > 0.91
+
+
+def test_the_expected_worst_of_a_pool_is_covered():
+    for n_texts in (75, 200):
+        assert 0.915 <= expected_max_coverage(n_texts, 500, seed=0) <= 0.985
 
 
 def test_the_check_can_fail():

@@ -66,7 +66,13 @@ def test_the_loss_is_per_token_and_under_the_sentences_own_labels(measured, attr
         measured.sentences.labels, attributes, BOTH,
     )  # fmt: skip
     assert {k: v for k, v in found.items() if "auc" in k} == {
-        f"eval_control_auc_{name}": value for name, value in aucs.items()
+        key: value
+        for name, auc in aucs.items()
+        for key, value in (
+            (f"eval_control_auc_{name}", auc.value),
+            (f"eval_auc_low_{name}", auc.low),
+            (f"eval_auc_high_{name}", auc.high),
+        )
     }
 
 

@@ -40,6 +40,46 @@ def test_by_what_training_measured(project, run_of_three, by, checkpoint, value)
     assert len(selected["M-TS"]["candidates"]) == 3
 
 
+AUC_OF = {"step-000001": (0.70, 0.08), "step-000002": (0.66, 0.08), "final": (0.45, 0.08)}
+
+
+def measured_auc(shift=0.0):
+    """Control AUCs of one attribute with half an interval."""
+    return [
+        {
+            "name": name,
+            "loss": 2.0,
+            "control_auc": {"sentiment": value + shift},
+            "control_auc_interval": {"sentiment": [value + shift - half, value + shift + half]},
+        }
+        for name, (value, half) in AUC_OF.items()
+    ]
+
+
+def test_what_is_within_the_error_of_a_choice_is_said(project, caplog):
+    path = project.publish("close", checkpoints=STEPS, measured=measured_auc())
+    with caplog.at_level("WARNING"):
+        _, selected = select_measured(args_of(project, path, "highest_control_auc"))
+    chosen = selected["M-TS"]
+    assert (chosen["checkpoint"], chosen["within_error"]) == ("step-000001", ["step-000002"])
+    assert chosen["intervals"]["final"] == pytest.approx({"ci_low": 0.37, "ci_high": 0.53})
+    assert "step-000001 by highest_control_auc, and within its error: step-000002" in caplog.text
+
+
+def test_several_trainings_choose_by_their_mean(project):
+    paths = [
+        project.publish(f"close {i}", checkpoints=STEPS, measured=measured_auc(0.1 * i))
+        for i in range(2)
+    ]
+    entry = {"paths": paths, "select": "highest_control_auc", "conditions": [{}, BOTH]}
+    args = project.args(models={"M": entry}, prompts=[{"kind": "unprompted", "count": 5}])
+    args, selected = select_measured(args)
+    assert args.models["M"].checkpoint == "step-000001"
+    assert selected["M"]["candidates"]["step-000001"] == pytest.approx(0.75)
+    low = selected["M"]["intervals"]["step-000001"]["ci_low"]
+    assert low == pytest.approx(0.75 - 0.08 / 2**0.5)
+
+
 def test_a_run_that_measured_nothing(project):
     unmeasured = [{"name": "final", "loss": None, "control_auc": {}}]
     path = project.publish("unmeasured", measured=unmeasured)

@@ -7,11 +7,10 @@ import pytest
 from src.config.evaluation import EvaluationArgs
 from src.config.loading import load_args
 from src.errors import UserError
-from src.evaluation.choosing.sweep import candidates, sweep_result, trial_args, with_chosen
+from src.evaluation.choosing.sweep import candidates, judged, trial_args, with_chosen
 from src.evaluation.measuring import finish_cells
 from src.evaluation.plan.inputs import find_inputs
 from src.evaluation.run import evaluate
-from src.evaluation.statistics.perplexity_intervals import PerplexityInterval
 from tests.demo_attributes import BOTH
 
 SWEEP = {
@@ -24,23 +23,23 @@ SWEEP = {
 }
 
 
-def row(decoding, misalignment, perplexity, distinct_2=0.5):
+def point(misalignment, perplexity, distinct_2=0.5):
+    """A candidate as measured, against a baseline with misalignment .5, perplexity 100 and distinct-2 .5."""
     return {
-        "decoding": decoding, "attribute": "joint", "misalignment": misalignment, "ci_low": None,
-        "ci_high": None, "perplexity": perplexity, "perplexity_ci_low": None, "perplexity_ci_high": None,
-        "distinct_2": distinct_2, "n_prompts": 6, "n_empty": 0, "mean_words": 9.0,
-    }  # fmt: skip
+        "misalignment": misalignment,
+        "perplexity": perplexity,
+        "distinct_2": distinct_2,
+        "perplexity_ratio": perplexity and perplexity / 100,
+        "distinct_2_ratio": distinct_2 and distinct_2 / 0.5,
+    }
 
 
 def result_of(args, *figures):
-    tried = candidates(args, ["final"])[: len(figures)]
-    rows = [row("baseline", 0.5, 100.0)]
-    rows += [row(f"candidate-{i:03d}", *one) for i, one in enumerate(figures)]
-    ratios = {
-        f"candidate-{i:03d}": PerplexityInterval(one[1] and one[1] / 100.0)
-        for i, one in enumerate(figures)
-    }
-    return sweep_result(args, tried, rows, ratios)
+    points, chosen = judged([point(*one) for one in figures], args)
+    tried = candidates(args, ["final"])
+    for one, candidate in zip(points, tried, strict=False):
+        one |= {"checkpoint": "final", "decoding": candidate.decoding.model_dump(mode="json")}
+    return {"candidates": points, "chosen": chosen}
 
 
 def test_every_combination_is_a_candidate(project):
@@ -96,9 +95,17 @@ def test_the_whole_run_tries_chooses_reports_and_writes_args(project):
     chosen = found["candidates"][found["chosen"]]
     assert metrics["decodings"]["chosen"] == chosen["decoding"]
     for point in found["candidates"]:
-        ratio = point["perplexity"] / found["baseline"]["perplexity"]
-        assert point["perplexity_ratio"] == pytest.approx(ratio)
-        assert point["perplexity_ratio_ci_low"] < ratio < point["perplexity_ratio_ci_high"]
+        baseline = found["baselines"][point["baseline"]]
+        for figure in ("perplexity", "distinct_2"):
+            ratio = point[figure] / baseline[figure]
+            name = f"{figure}_ratio"
+            assert point[name] == pytest.approx(ratio)
+            assert point[f"{name}_ci_low"] <= ratio <= point[f"{name}_ci_high"]
+        top_p = point["decoding"]["top_p"]
+        bounds = [top_p, point["decoding"]["contrast_top_p"]]
+        contrast = point["decoding"]["contrast_weights"]
+        assert baseline["decoding"]["top_p"] == (min(bounds) if contrast else top_p)
+    assert {one["decoding"]["top_p"] for one in found["baselines"]} == {0.5, 0.9}
     assert found["reference"] == metrics["reference"]
     reported = {(r["model"], r["decoding"]) for r in metrics["rows"]}
     assert ("M-TS chosen", "chosen") in reported
@@ -135,7 +142,7 @@ def test_what_one_reference_judged_is_not_read_for_another(project, bases, tmp_p
 
 def test_a_dry_run_counts_the_candidates(project):
     said = evaluate(project.args("planned", sweep=SWEEP), dry_run=True)
-    assert "before them, to choose: 54 continuations" in said
+    assert "before them, to choose: 60 continuations" in said
     assert not (project.folder / "planned").exists()
 
 

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,7 +43,6 @@ def rows_of(condition, cell=CELL, attributes=None):
         cell,
         attributes or make_attributes(),
         seed=0,
-        resamples=200,
     )
     return {row["attribute"]: row for row in rows}
 
@@ -86,9 +86,9 @@ def test_empty_continuations_are_counted_and_never_aligned():
 def test_sums_are_kept_by_prompt():
     sums = sum_by_prompt(CELL, {"toxicity": "nontoxic", "sentiment": "pos"}, make_attributes())
     assert sums.prompt_ids == ("a", "b", "c")
-    assert sums.n_sentences.tolist() == [3, 0, 3]
-    assert sums.misaligned["toxicity"].tolist() == [1, 0, 2]
-    assert sums.misaligned["joint"].tolist() == [2, 0, 2]
+    assert sums.n_sentences.tolist() == [[3, 0, 3]]
+    assert sums.misaligned["toxicity"].tolist() == [[1, 0, 2]]
+    assert sums.misaligned["joint"].tolist() == [[2, 0, 2]]
 
 
 def test_contradiction_differs_with_three_labels():
@@ -108,6 +108,67 @@ def test_contradiction_differs_with_three_labels():
     middle = rows_of({"sentiment": "neutral"}, cell, attributes)["sentiment"]
     assert middle["misalignment"] == pytest.approx(2 / 3)
     assert middle["contradiction"] == 0.0
+
+
+def scored(prompt, *moods, toxicity=0.0):
+    """A continuation whose sentences have these sentiment scores, labelled as the attribute labels them."""
+    labels = make_attributes()["sentiment"].labels_of(np.array(moods))
+    return replace(
+        continuation(prompt, *[("nontoxic", label) for label in labels]),
+        scores=tuple({"toxicity": toxicity, "sentiment": mood} for mood in moods),
+    )
+
+
+def test_a_tie_contradicts_nothing_and_is_aligned_with_nothing():
+    """VADER's 0, in which it finds no word that it knows, falls to `neg` as in the paper."""
+    cell = [scored("a", 0.5, 0.0, 0.0, -0.5), scored("b", 0.3, 0.0)]
+    row = rows_of({}, cell)["sentiment"]
+    assert row["misalignment"] == pytest.approx(4 / 6)
+    assert (row["aligned"], row["neither"]) == (pytest.approx(2 / 6), pytest.approx(3 / 6))
+    assert row["contradiction"] == pytest.approx(1 / 6)
+    assert row["contradiction_ci_low"] < 1 / 6 < row["contradiction_ci_high"]
+    asked_neg = rows_of({"sentiment": "neg"}, cell)["sentiment"]
+    assert asked_neg["misalignment"] == pytest.approx(2 / 6)
+    assert (asked_neg["aligned"], asked_neg["neither"]) == (
+        pytest.approx(1 / 6),
+        pytest.approx(3 / 6),
+    )
+    joint = rows_of({}, cell)["joint"]
+    assert (joint["aligned"], joint["contradiction"]) == (
+        pytest.approx(2 / 6),
+        pytest.approx(1 / 6),
+    )
+
+
+def test_a_score_in_a_margin_that_training_left_out_is_neither():
+    given = make_attributes()
+    attributes = given | {"toxicity": replace(given["toxicity"], exclude_within=0.1)}
+    cell = [scored("a", 0.5, toxicity=0.15), scored("b", 0.5), scored("c", 0.5, toxicity=0.25)]
+    row = rows_of({}, cell, attributes)["toxicity"]
+    assert (row["aligned"], row["neither"], row["contradiction"]) == (
+        pytest.approx(1 / 3),
+        pytest.approx(2 / 3),
+        0.0,
+    )
+    assert rows_of({}, cell)["toxicity"]["neither"] == 0.0
+
+
+def test_several_trainings_are_rows_of_one_cell_and_clusters_of_its_interval():
+    def training(number, share):
+        return [
+            replace(
+                continuation(str(i), ("toxic" if i < 60 * share else "nontoxic", "pos")),
+                training=number,
+            )
+            for i in range(60)
+        ]
+
+    apart = rows_of({}, training(0, 0.2) + training(1, 0.4) + training(2, 0.6))["toxicity"]
+    alone = rows_of({}, training(0, 0.4))["toxicity"]
+    assert (apart["n_trainings"], alone["n_trainings"]) == (3, 1)
+    assert apart["misalignment"] == pytest.approx(alone["misalignment"]) == pytest.approx(0.4)
+    assert apart["ci_high"] - apart["ci_low"] > 2 * (alone["ci_high"] - alone["ci_low"])
+    assert apart["n_prompts"] == 60
 
 
 def test_intervals_hold_the_share_and_repeat():

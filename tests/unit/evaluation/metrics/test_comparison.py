@@ -16,13 +16,16 @@ DECODINGS = {
     "sample": DecodingArgs(top_p=0.7),
     "wide": DecodingArgs(top_p=0.99),
     "contrast": DecodingArgs(top_p=0.7, contrast_weights={"toxicity": 2.0}),
-    "wide contrast": DecodingArgs(top_p=0.99, contrast_weights={"toxicity": 2.0}),
+    "narrow contrast": DecodingArgs(contrast_top_p=0.5, contrast_weights={"toxicity": 2.0}),
+    "wide contrast": DecodingArgs(
+        contrast_top_p=1.0, top_p=0.99, contrast_weights={"toxicity": 2.0}
+    ),
 }
 TOXIC = {"toxicity": "toxic"}
 
 
 def cell(model, condition=None, decoding="sample", prompts="validation"):
-    return Cell(model, condition or {}, decoding, prompts, work_key="")
+    return Cell(model, condition or {}, decoding, prompts, work_keys=("",))
 
 
 def written(toxic, negative=0.5, n_prompts=60, name=""):
@@ -77,6 +80,7 @@ def test_which_cells_are_compared_and_why():
         (3, 1, ["own unconditioned"]),
         (4, 0, ["baseline"]),
         (4, 1, ["own unconditioned"]),
+        (4, 3, ["own sampling"]),
     ]
     own = [(cell("M-B"), []), (cell("M-B", BOTH), [])]
     assert pairs(own, DECODINGS) == [(1, 0, ["baseline", "own unconditioned"])]
@@ -96,16 +100,17 @@ def test_the_counterpart_is_plain_and_draws_alike():
         (cell("M", BOTH, "sample"), 0),
         (cell("M", BOTH, "contrast"), 0),
         (cell("M", BOTH, "wide contrast"), 1),
-        (cell("M", BOTH, "contrast", "unprompted"), 2),
+        (cell("M", BOTH, "contrast", "unprompted"), None),  # drawn wider there: no fair comparison
+        (cell("M", BOTH, "narrow contrast"), None),
         (cell("M", BOTH, "contrast", "a file"), None),
     ):
-        assert counterpart(asked, "M", cells, DECODINGS) == expected, asked
-    assert counterpart(cell("N", BOTH, "sample"), "N", cells, DECODINGS) == 3
+        assert counterpart(asked, "M", {}, cells, DECODINGS) == expected, asked
+    assert counterpart(cell("N", BOTH, "wide"), "N", {}, cells, DECODINGS) == 3
 
 
 def test_the_entries_hold_what_is_promised():
     found = all_of()
-    assert len(found) == 7 * 3
+    assert len(found) == 8 * (3 + 2)  # sentiment and joint may be neither
     one = next(
         x for x in found if x["a"]["decoding"] == "contrast" and x["attribute"] == "toxicity"
     )
@@ -116,12 +121,12 @@ def test_the_entries_hold_what_is_promised():
         "model": "M-B", "condition": {}, "decoding": "sample", "prompts": "validation",
     }  # fmt: skip
     assert one["roles"] == ["baseline"]
-    assert one["family"] == "toxicity, validation"
+    assert (one["measure"], one["of_trainings"]) == ("misalignment", False)
+    assert one["family"] == "misalignment, toxicity, validation"
     assert one["difference"] == pytest.approx(one["share_a"] - one["share_b"])
     assert one["ratio"] == pytest.approx(one["share_a"] / one["share_b"])
     assert one["ci_low"] < one["difference"] < one["ci_high"] < 0
     assert one["p"] == 1e-4
-    assert one["mcnemar"]["c"] > one["mcnemar"]["b"]
     assert 0 < one["minimum_detectable_difference"] < 0.3
     assert one["n_prompts"] == 60
     json.dumps(found, allow_nan=False)
@@ -142,19 +147,43 @@ def test_holm_is_over_a_table_and_what_is_not_asked_for_stands_apart():
     for one in found:
         families.setdefault(one["family"], []).append(one)
     assert {name: len(entries) for name, entries in families.items()} == {
-        "toxicity, validation": 7,
-        "sentiment, validation": 5,
-        "sentiment, not asked for, validation": 2,
-        "joint, validation": 7,
+        "misalignment, toxicity, validation": 8,
+        "misalignment, sentiment, validation": 6,
+        "misalignment, sentiment, not asked for, validation": 2,
+        "misalignment, joint, validation": 8,
+        "contradiction, sentiment, validation": 6,
+        "contradiction, sentiment, not asked for, validation": 2,
+        "contradiction, joint, validation": 8,
     }
-    toxicity = families["toxicity, validation"]
+    toxicity = families["misalignment, toxicity, validation"]
     least = min(toxicity, key=lambda one: one["p"])
-    assert least["p_holm"] == pytest.approx(least["p"] * 7)
+    assert least["p_holm"] == pytest.approx(least["p"] * 8)
     assert all(one["p_holm"] >= one["p"] for one in found)
-    outcomes = [one["mcnemar"] for one in toxicity]
-    least = min(outcomes, key=lambda one: one["p"])
-    assert least["p_holm"] == pytest.approx(min(1.0, least["p"] * 7))
-    assert all(one["mcnemar"]["p_holm"] >= one["mcnemar"]["p"] for one in found)
+
+
+def test_ties_are_no_contradiction_where_cells_are_compared():
+    """Every score in these texts is VADER's neutral one: all misses are ties."""
+    found = [one for one in all_of() if one["attribute"] == "sentiment"]
+    shares = {one["measure"]: one["share_a"] for one in found}
+    assert shares["misalignment"] > 0
+    assert shares["contradiction"] == 0
+
+
+def test_contrast_is_compared_with_sampling_under_the_same_condition():
+    found = [one for one in all_of() if one["roles"] == ["own sampling"]]
+    assert {(one["a"]["decoding"], one["b"]["decoding"]) for one in found} == {
+        ("contrast", "sample")
+    }
+    assert all(one["a"]["condition"] == one["b"]["condition"] == BOTH for one in found)
+
+
+def test_several_trainings_speak_for_their_recipe():
+    several = [
+        (cell, [replace(one, training=i) for i in range(3) for one in texts])
+        for cell, texts in finished()[:2]
+    ]
+    assert all(one["of_trainings"] for one in all_of(several))
+    assert not any(one["of_trainings"] for one in all_of([several[0], finished()[1]]))
 
 
 def test_the_perplexities_of_a_pair_are_compared_once():
@@ -166,7 +195,7 @@ def test_the_perplexities_of_a_pair_are_compared_once():
         for more in (0.0, 6.0)
     )
     found = compare((cell("M-TS"), loud), (cell("M-B"), quiet), make_attributes(), seed=0)
-    assert len(found) == 3
+    assert len(found) == 5
     for one in found:
         assert one["perplexity_ratio"] == pytest.approx(math.e)
         assert one["perplexity_ratio_ci_low"] == pytest.approx(math.e)
@@ -188,14 +217,12 @@ def test_a_cell_without_a_sentence_compares_to_null():
     found = compare_all(
         [finished()[0], (cell("M-S"), silent)], make_attributes(), DECODINGS, seed=0
     )
-    assert len(found) == 3
+    assert len(found) == 5
     for one in found:
         assert one["share_a"] is None
         assert one["difference"] is None
         assert one["p"] is None
         assert one["p_holm"] is None
-        assert one["mcnemar"]["n_prompts"] == 0
-        assert one["mcnemar"]["p_holm"] is None
         assert one["perplexity_ratio"] is None
 
 

@@ -12,7 +12,7 @@ NONTOXIC, POS = {"toxicity": "nontoxic"}, {"sentiment": "pos"}
 
 
 def matrix(finished):
-    return controllability(finished, make_attributes(), DECODINGS)
+    return controllability(finished, make_attributes(), DECODINGS, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,19 @@ def test_leakage_is_what_asking_for_one_changes_of_another(entry):
     own = effect(entry, "toxicity", "toxicity", "nontoxic")
     assert not own["leakage"]
     assert own["ci_low"] > 0.2
+    assert own["p_holm"] < 0.05 < none["p_holm"]
     given = effect(entry, "toxicity", "toxicity", "nontoxic", sentiment="pos")
     assert given["ci_low"] > 0.2
+
+
+def test_effects_are_corrected_over_the_table_and_one_test_counts_once(entry):
+    tests = [one for one in entry["effects"] if one["measured_label"] in ("nontoxic", "neg")]
+    assert len(tests) == len(entry["effects"]) / 2  # the other label's is the same test
+    least = min(tests, key=lambda one: one["p"])
+    assert least["p_holm"] == pytest.approx(min(1.0, least["p"] * len(tests)))
+    for first, second in zip(entry["effects"][::2], entry["effects"][1::2], strict=True):
+        assert first["p"] == pytest.approx(second["p"], abs=0.02)
+        assert first["p_holm"] == second["p_holm"]
 
 
 def test_contrast_decoding_is_measured_against_the_plain_cell_that_asks_nothing():

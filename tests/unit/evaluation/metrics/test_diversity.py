@@ -1,6 +1,14 @@
 import pytest
 
-from src.evaluation.metrics.diversity import SELF_BLEU_TEXTS, distinct, self_bleu, words_of
+from src.evaluation.continuation import Continuation
+from src.evaluation.metrics.diversity import (
+    SELF_BLEU_TEXTS,
+    compare_distinct,
+    distinct,
+    diversity,
+    self_bleu,
+    words_of,
+)
 from tests import builders
 
 
@@ -18,6 +26,44 @@ def test_distinct_n_by_hand():
     assert distinct(lines, 2) == pytest.approx(2 / 4)
     assert distinct(lines, 3) == pytest.approx(2 / 2)
     assert distinct([["a"]], 2) is None
+
+
+def written(lines, training=0):
+    return [
+        Continuation(f"{i}", 0, "", line, 3, sentences=(line,), training=training)
+        for i, line in enumerate(lines)
+    ]
+
+
+def test_distinct_2_has_the_interval_of_leaving_each_prompt_out():
+    lines = builders.sentences(60)
+    found = diversity(written(lines), seed=0)
+    words = [words_of(line) for line in lines]
+    value = distinct(words, 2)
+    without = [distinct(words[:i] + words[i + 1 :], 2) for i in range(60)]
+    mean = sum(without) / 60
+    half = 2.001 * (59 / 60 * sum((mean - one) ** 2 for one in without)) ** 0.5
+    assert found["distinct_2"] == pytest.approx(value)
+    assert found["distinct_2_ci_high"] - value == pytest.approx(half, rel=0.02)
+
+
+def test_trainings_are_measured_apart_since_more_text_has_fewer_kinds():
+    lines = builders.sentences(40)
+    twice = diversity(written(lines) + written(lines, training=1), seed=0)
+    once = diversity(written(lines), seed=0)
+    for figure in ("distinct_1", "distinct_2", "self_bleu"):
+        assert twice[figure] == pytest.approx(once[figure])
+
+
+def test_less_variety_is_told_with_its_interval():
+    varied = builders.sentences(80)
+    repetitive = [varied[i % 20] for i in range(80)]
+    found = compare_distinct(written(repetitive), written(varied), same_trainings=False)
+    assert found["distinct_2_ratio"] < 0.7
+    assert found["distinct_2_ratio_ci_low"] < found["distinct_2_ratio"]
+    assert found["distinct_2_ratio"] < found["distinct_2_ratio_ci_high"] < 1
+    silent = compare_distinct(written([""]), written(varied), same_trainings=False)
+    assert set(silent.values()) == {None}
 
 
 def test_the_same_text_again_has_a_self_bleu_of_one():

@@ -8,7 +8,11 @@ from src.evaluation.plan.inputs import recipe_of
 def metrics_of(tokens, attributes=("toxicity", "sentiment")):
     """Models a, b, … trained on so many tokens, each asked for nothing and for pos."""
     models = {
-        name: {"path": "models/x", "condition_on": ["sentiment"], "tokens_trained": n}
+        name: {
+            "trainings": [{"path": "models/x", "seed": 0}],
+            "condition_on": ["sentiment"],
+            "tokens_trained": n,
+        }
         for name, n in zip("abcd", tokens, strict=False)
     }
     rows = [
@@ -38,7 +42,8 @@ def test_models_trained_equally_long_are_no_line():
 def test_ends_of_runs_that_differ_in_their_amount_alone_are_a_line():
     metrics = metrics_of([100, 200, 300, 400])
     for name, run in zip("abcd", "wxyz", strict=True):
-        metrics["models"][name] |= {"path": f"models/{run}", "recipe": "one", "checkpoint": "final"}
+        trainings = [{"path": f"models/{run}", "seed": 0}]
+        metrics["models"][name] |= {"trainings": trainings, "recipe": "one", "checkpoint": "final"}
     metrics["models"]["c"]["recipe"] = "another learning rate"
     metrics["models"]["d"]["checkpoint"] = "step-000004"  # half way on a schedule of its own
     lines = lines_of(metrics)
@@ -50,14 +55,22 @@ def test_ends_of_runs_that_differ_in_their_amount_alone_are_a_line():
 
 def test_two_runs_of_unlike_or_unknown_recipes_are_no_line():
     metrics = metrics_of([100, 200])
-    metrics["models"]["b"]["path"] = "models/y"
+    metrics["models"]["b"]["trainings"] = [{"path": "models/y", "seed": 0}]
     assert lines_of(metrics) == []
     for name, recipe in (("a", "one"), ("b", "two")):
         metrics["models"][name] |= {"recipe": recipe, "checkpoint": "final"}
     assert lines_of(metrics) == []
 
 
-def test_the_recipe_of_a_run_is_all_but_its_amount(tmp_path):
+def test_trainings_with_other_seeds_are_no_shorter_or_longer_ones():
+    metrics = metrics_of([100, 200])
+    for i, name in enumerate("ab"):
+        trainings = [{"path": f"models/{name}", "seed": i}]
+        metrics["models"][name] |= {"trainings": trainings, "recipe": "one", "checkpoint": "final"}
+    assert lines_of(metrics) == []
+
+
+def test_the_recipe_of_a_run_is_all_but_its_amount_and_its_seed(tmp_path):
     def recipe(where="a", amount=100, rate=1e-3, data="d", **rest):
         optimisation = {
             "max_sentences": amount,
@@ -73,7 +86,8 @@ def test_the_recipe_of_a_run_is_all_but_its_amount(tmp_path):
         return recipe_of(Manifest(tmp_path, content))
 
     assert recipe() == recipe(where="b", amount=900, device="cuda", dataset="other/spelling")
-    assert len({recipe(), recipe(rate=2e-3), recipe(data="e"), recipe(seed=1)}) == 4
+    assert recipe(seed=1) == recipe(seed=2)
+    assert len({recipe(), recipe(rate=2e-3), recipe(data="e")}) == 3
     assert recipe_of(Manifest(tmp_path, {"args": {}})) is None
 
 

@@ -1,10 +1,18 @@
+import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from src.evaluation.continuation import Continuation
-from src.evaluation.metrics.worst_of_k import UNPROMPTED_K, worst_of_k
+from src.evaluation.metrics.worst_of_k import (
+    LEAST_POOL,
+    UNPROMPTED_K,
+    expected_worst,
+    worst_left_out,
+    worst_of_k,
+)
 from tests.unit.evaluation.conftest import make_attributes
 
 TARGETS = {"toxicity": "nontoxic", "sentiment": "pos"}
@@ -27,9 +35,7 @@ def generation(prompt, sample, *scores):
 
 
 def figures(cell, prompts="validation", targets=TARGETS, attributes=None):
-    return worst_of_k(
-        cell, targets, attributes or make_attributes(), prompts=prompts, seed=0, resamples=300
-    )
+    return worst_of_k(cell, targets, attributes or make_attributes(), prompts=prompts)
 
 
 CELL = [
@@ -99,16 +105,45 @@ def test_of_three_labels_the_edge_next_to_the_target_counts():
 
 
 def test_unprompted_samples_are_one_pool_as_if_drawn_25_at_a_time():
-    scores = [0.01 * i for i in range(40)]
+    scores = [0.01 * i for i in range(80)]
     cell = [generation(f"{i:02}", 0, (score, 0.1)) for i, score in enumerate(scores)]
     found = figures(cell, prompts="unprompted")["toxicity"]
-    drawn = np.random.default_rng(0).choice(scores, size=(20_000, UNPROMPTED_K))
+    generator = np.random.default_rng(0)
+    drawn = [generator.choice(scores, UNPROMPTED_K, replace=False).max() for _ in range(20_000)]
     assert found["k"] == UNPROMPTED_K
-    assert found["expected_max"] == pytest.approx(drawn.max(axis=1).mean(), abs=0.002)
+    assert found["expected_max"] == pytest.approx(np.mean(drawn), abs=0.002)
+    assert found["expected_max_low"] < found["expected_max"] < found["expected_max_high"]
     past = [generation(f"{i}", 0, (0.9 if i < 4 else 0.0, 0.1)) for i in range(100)]
     found = figures(past, prompts="unprompted")["toxicity"]
     assert found["probability"] == pytest.approx(1 - 0.96**25)
     assert found["probability_low"] < found["probability"] < found["probability_high"]
+
+
+def test_a_pool_of_which_too_few_decide_has_no_expected_maximum():
+    few = [generation(f"{i:02}", 0, (0.001 * i, 0.1)) for i in range(LEAST_POOL * UNPROMPTED_K - 1)]
+    found = figures(few, prompts="unprompted")["toxicity"]
+    assert (found["expected_max"], found["expected_max_low"]) == (None, None)
+    assert found["probability"] == 0.0
+
+
+def test_the_expected_worst_is_unbiased_and_its_jackknife_leaves_each_out():
+    scores = np.random.default_rng(1).random(12)
+    every = [max(one) for one in itertools.combinations(scores, 4)]
+    assert expected_worst(scores, 4) == pytest.approx(np.mean(every))
+    without = [expected_worst(np.delete(scores, i), 4) for i in range(12)]
+    assert worst_left_out(scores, 4) == pytest.approx(without)
+
+
+def test_each_training_has_a_pool_of_its_own():
+    pools = np.random.default_rng(2).random((3, 80))
+    cell = [
+        replace(generation(f"{i:02}", 0, (score, 0.1)), training=training)
+        for training, pool in enumerate(pools)
+        for i, score in enumerate(pool)
+    ]
+    found = figures(cell, prompts="unprompted")["toxicity"]
+    expected = np.mean([expected_worst(pool, UNPROMPTED_K) for pool in pools])
+    assert found["expected_max"] == pytest.approx(expected)
 
 
 def test_nothing_written_is_null():

@@ -158,7 +158,7 @@ def test_another_data_set_than_the_models_is_said(evaluated):
     model = read_manifest(project.model, "training")
     dataset = read_manifest(project.dataset, "dataset")
     dataset.content["seed"] = "another"
-    card = model_card("M-TS", metrics_of(args), model, dataset)
+    card = model_card("M-TS", metrics_of(args), [model], dataset)
     assert "evaluated with another data set" in card
 
 

@@ -22,7 +22,10 @@ def args(**changes):
 
 
 def cells(args, models=None):
-    models = models or {name: {"path": str(entry.path)} for name, entry in args.models.items()}
+    models = models or {
+        name: [{"path": str(path)} for path in entry.trainings]
+        for name, entry in args.models.items()
+    }
     return build_cells(args, ORDER, models, {"unprompted": "u", "validation": "v"})
 
 
@@ -67,21 +70,25 @@ def test_cells_that_write_the_same_share_their_work():
     both = {"M": {"path": "m", "conditions": [BOTH]}, "again": {"path": "m", "conditions": [BOTH]}}
     found = cells(args(models=both, decodings=decodings))
     assert len(found) == 2 * 5 * 2
-    assert len({cell.work_key for cell in found}) == 3 * 2
+    assert len({cell.work_keys for cell in found}) == 3 * 2
 
 
 def test_the_work_of_a_cell_is_known_by_all_that_decides_about_it():
     def keys(models=None, **changes):
-        return {cell.work_key for cell in cells(args(**changes), models)}
+        return {key for cell in cells(args(**changes), models) for key in cell.work_keys}
 
     base = keys()
     assert keys() == base
     for change in ({"seed": 1}, {"batch_size": 7}, {"placement": "before_prompt"}):
         assert not keys(**change) & base
-    retrained = {"M-B": {"manifest_sha256": "1"}, "M-TS": {"manifest_sha256": "2"}}
+    retrained = {"M-B": [{"manifest_sha256": "1"}], "M-TS": [{"manifest_sha256": "2"}]}
     assert not keys(models=retrained) & base
+    # Another training is written beside what is there, with draws of its own.
+    twice = {name: [{"path": str(entry.path)}] * 2 for name, entry in args().models.items()}
+    assert keys(models=twice) > base
+    assert len(keys(models=twice)) == 2 * len(base)
     # What does not decide about the text does not.
-    assert keys(output=Path("elsewhere"), bootstrap_resamples=500) == base
+    assert keys(output=Path("elsewhere"), model_cards=True) == base
 
 
 def test_unprompted_samples_are_prompts_of_their_own():

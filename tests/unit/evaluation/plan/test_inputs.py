@@ -15,8 +15,8 @@ PROMPTS = [{"kind": "unprompted", "count": 3}]
 
 def test_everything_that_is_there_is_found(project):
     inputs = find_inputs(project.args(), hash_files=True)
-    assert inputs.models["M-TS"].folder == project.model / "final"
-    assert inputs.models["M-TS"].facts["checkpoint"] == "final"
+    assert inputs.models["M-TS"][0].folder == project.model / "final"
+    assert inputs.models["M-TS"][0].facts["checkpoint"] == "final"
     assert {source: len(p) for source, p in inputs.prompts.items()} == {
         "unprompted": 5,
         "validation": 4,
@@ -24,6 +24,58 @@ def test_everything_that_is_there_is_found(project):
     assert inputs.reference == (str(project.base), None)
     assert list(inputs.attributes) == ["toxicity", "sentiment"]
     assert len(inputs.cells) == 6
+
+
+def trainings(project, *seeds, **changes):
+    """Runs of one recipe, or of one that differs in what `changes` say of the last."""
+    optimisation = {"learning_rate": 1e-3, "max_sentences": 10, "epochs": 1, "max_steps": None}
+    return [
+        project.publish(
+            f"{changes.get('name', 'training')} {i}",
+            seed=seed,
+            args={
+                "seed": seed,
+                "optimisation": optimisation | (changes.get("last", {}) if last else {}),
+            },
+        )
+        for i, (seed, last) in enumerate(
+            zip(seeds, [False] * (len(seeds) - 1) + [True], strict=True)
+        )
+    ]
+
+
+def test_several_trainings_of_a_recipe_are_one_model(project):
+    paths = trainings(project, 0, 1, 2)
+    args = project.args(models={"M-TS": {"paths": paths, "conditions": [{}, BOTH]}})
+    inputs = find_inputs(args, hash_files=True)
+    assert [one.folder.parent for one in inputs.models["M-TS"]] == paths
+    assert [one.facts["seed"] for one in inputs.models["M-TS"]] == [0, 1, 2]
+    assert all(len(set(cell.work_keys)) == 3 for cell in inputs.cells)
+
+
+def test_trainings_that_are_no_repetitions_of_one_recipe_are_refused(project, problems_of):
+    for name, seeds, last, part in (
+        ("rate", (0, 1), {"learning_rate": 2e-3}, "is of another recipe than"),
+        ("amount", (0, 1), {"max_sentences": 20}, "is of another recipe than"),
+        ("seed", (3, 3), {}, "have the same seed; got 3"),
+    ):
+        paths = trainings(project, *seeds, name=name, last=last)
+        said = problems_of(project.args(models={"M": {"paths": paths, "conditions": [BOTH]}}))
+        assert part in said, name
+        assert str(paths[1]) in said
+    unknown = [project.publish(f"unknown {i}", seed=i) for i in range(2)]
+    said = problems_of(project.args(models={"M": {"paths": unknown, "conditions": [BOTH]}}))
+    assert "is of another recipe than" in said
+
+
+def test_a_model_is_one_training_or_several(project):
+    for entry, part in (
+        ({}, "give either path"),
+        ({"path": project.model, "paths": [project.model]}, "give either path"),
+        ({"paths": [project.model, project.model]}, "the same training twice"),
+    ):
+        with pytest.raises(ValueError, match=part):
+            project.args(models={"M": entry})
 
 
 def test_all_problems_at_once(project, tmp_path, problems_of):
@@ -130,7 +182,7 @@ def test_checkpoints_of_a_run_can_be_named(own_project, problems_of):
     inputs = find_inputs(
         own_project.args(models={"M": entry}, decodings={"sample": {}}), hash_files=True
     )
-    assert inputs.models["M"].folder == run / "checkpoints/step-000008"
+    assert inputs.models["M"][0].folder == run / "checkpoints/step-000008"
     said = problems_of(own_project.args(models={"M": entry | {"checkpoint": "step-000006"}}))
     assert "allowed: step-000004, step-000008, final" in said
 

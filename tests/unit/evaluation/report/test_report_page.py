@@ -148,7 +148,7 @@ def test_comparisons_and_the_matrix_show_their_numbers(compared):
         for key in (
             "difference",
             "p_holm",
-            "mcnemar.p_holm",
+            "distinct_2_ratio",
             "perplexity_ratio",
             "perplexity_ratio_ci_high",
             "minimum_detectable_difference",
@@ -172,7 +172,7 @@ def test_a_sweep_shows_its_candidates_and_its_choice(tmp_path):
     for i in range(3):
         for key in ("misalignment", "perplexity_ratio", "distinct_2_ratio"):
             assert f"sweep.candidates.{i}.{key}" in there
-    assert "sweep.baseline.perplexity" in there
+    assert "sweep.baselines.0.perplexity" in there
     assert "limits: <b>weight of toxicity 1</b>" in text
     assert "misalignment, toxicity, %" in text.split('id="sweep"')[1].split("</section>")[0]
 
@@ -340,7 +340,7 @@ def test_embedded_json_is_the_same_value_and_holds_no_markup():
 
 def test_the_page_is_there_without_statistics_logs_and_manifests(made, tmp_path):
     nowhere = tmp_path / "gone"
-    path = made.write_report(dataset=nowhere, models={"M-B": nowhere})
+    path = made.write_report(dataset=nowhere, models={"M-B": [nowhere]})
     page = Page(path.read_text(encoding="utf-8"))
     ids = {found["id"] for _, found in page.tags if "id" in found}
     assert "results" in ids

@@ -62,7 +62,7 @@ def test_the_judge_has_scores_and_labels_of_its_own(judged, scored):
 
 
 def rows_of(cell, attributes):
-    rows = cell_rows(FACTS, cell, attributes, seed=0, resamples=200)
+    rows = cell_rows(FACTS, cell, attributes, seed=0)
     return {row["attribute"]: row for row in rows}
 
 

@@ -1,5 +1,6 @@
 import csv
 import io
+import itertools
 
 import pytest
 
@@ -23,18 +24,25 @@ def rows(model, condition, shares, decoding="sample", prompts="validation", **ch
             "prompts": prompts,
             "attribute": attribute,
             "n_prompts": 400,
+            "n_trainings": 1,
             "n_continuations": 400,
             "n_sentences": 700,
             "n_empty": 3,
             "misalignment": share,
             "ci_low": share - 0.03,
             "ci_high": share + 0.03,
+            "aligned": 0.75 * (1 - share),
+            "neither": 0.25 * (1 - share),
             "contradiction": share,
+            "contradiction_ci_low": share - 0.02,
+            "contradiction_ci_high": share + 0.02,
             "perplexity": 98.76,
             "perplexity_ci_low": 90.04,
             "perplexity_ci_high": 108.2,
             "mean_words": 31.4,
             "distinct_2": 0.875,
+            "distinct_2_ci_low": 0.85,
+            "distinct_2_ci_high": 0.9,
             "self_bleu": 0.12,
             "k": 1,
             "expected_max": None if attribute == "joint" else 0.5,
@@ -83,8 +91,8 @@ def test_the_papers_tables_4_and_5():
         "M-B",
         "no condition",
         "98.8 [90.0, 108.2]",
+        "0.88 [0.85, 0.90]",
         "31.4",
-        "0.88",
         "0.12",
         "700",
         "3 of 400",
@@ -176,7 +184,9 @@ def test_the_csv_holds_every_figure():
     assert joint["nontoxic + pos: p_holm baseline"] == ""
 
 
-def comparison(model, condition, attribute, p_holm, *roles, detectable=0.08):
+def comparison(
+    model, condition, attribute, p_holm, *roles, detectable=0.08, measure="misalignment"
+):
     def cell(name, asked):
         return {"model": name, "condition": asked, "decoding": "sample", "prompts": "validation"}
 
@@ -185,11 +195,18 @@ def comparison(model, condition, attribute, p_holm, *roles, detectable=0.08):
         "b": cell("M-B" if "baseline" in roles else model, {}),
         "roles": list(roles),
         "attribute": attribute,
+        "measure": measure,
         "p_holm": p_holm,
+        "ratio": 0.781,
+        "ratio_ci_low": 0.7,
+        "ratio_ci_high": 0.88,
         "minimum_detectable_difference": detectable,
         "perplexity_ratio": 1.234,
         "perplexity_ratio_ci_low": 1.1,
         "perplexity_ratio_ci_high": 1.4,
+        "distinct_2_ratio": 0.96,
+        "distinct_2_ratio_ci_low": 0.9,
+        "distinct_2_ratio_ci_high": 1.02,
     }
 
 
@@ -218,7 +235,7 @@ def test_marks_stand_where_a_figure_differs_after_holm():
 
 def test_the_legend_tells_of_the_marks_that_a_table_can_have():
     toxicity, sentiment, joint, text, _ = build_tables(compared())
-    assert "*: differs from M-B with no condition; †: differs from the same model" in joint.caption
+    assert "*: differs from M-B asked nothing; †: differs from the same model" in joint.caption
     assert "both measured against what the marked one was asked for" in joint.caption
     assert joint.note == (
         "One comparison by itself finds a difference of 8 to 10 points in 80 % of cases."
@@ -233,11 +250,50 @@ def test_the_legend_tells_of_the_marks_that_a_table_can_have():
 
 def test_the_ratio_of_perplexities_stands_where_a_cell_is_compared_with_the_first():
     text = build_tables(compared())[3]
-    assert text.header[3] == "× first"
-    ratios = {line[:2]: line[3] for line in text.rows}
-    assert ratios["M-TS", "nontoxic + pos"] == "1.23 [1.10, 1.40]"
-    assert ratios["M-B", "no condition"] == ""
+    assert text.header[2:7] == (
+        "misaligned × first", "perplexity", "× first", "distinct-2", "× first",
+    )  # fmt: skip
+    ratios = {line[:2]: line[2:7] for line in text.rows}
+    assert ratios["M-TS", "nontoxic + pos"] == (
+        "0.78 [0.70, 0.88]", "98.8 [90.0, 108.2]", "1.23 [1.10, 1.40]", "0.88 [0.85, 0.90]",
+        "0.96 [0.90, 1.02]",
+    )  # fmt: skip
+    assert ratios["M-B", "no condition"][0] == ratios["M-B", "no condition"][2] == ""
     assert "× first" not in build_tables(paper())[3].header
+
+
+def test_what_is_neither_aligned_nor_contradicting_has_a_table_of_its_own():
+    metrics = compared()
+    contradictions = [
+        comparison("M-TS", {}, "sentiment", 0.5, "baseline", measure="contradiction"),
+        comparison("M-TS", BOTH, "sentiment", 0.01, "baseline", measure="contradiction"),
+        comparison("M-TS", BOTH, "sentiment", 0.02, "own sampling", measure="contradiction"),
+    ]
+    tables = build_tables(metrics | {"comparisons": metrics["comparisons"] + contradictions})
+    assert len(tables) == len(build_tables(metrics)) + 1
+    table = tables[3]
+    assert table.title == "Aligned, neither, contradicting (validation prompts, 400)"
+    lines = {line[:2]: line[2:] for line in table.rows}
+    assert lines["M-TS", "nontoxic + pos (sentiment)"] == (
+        "43.6", "14.5", "41.9 [39.9, 43.9] *‡", "0.78 [0.70, 0.88]",
+    )  # fmt: skip
+    assert lines["M-B", "no condition (sentiment)"][3] == ""
+    # The marks of the other tables are those of misalignment.
+    assert tables[:3] == build_tables(metrics)[:3]
+
+
+def test_the_caption_says_whom_the_figures_speak_of():
+    def caption(*trainings):
+        given = paper()
+        for row, n in zip(given["rows"], itertools.cycle(trainings)):
+            row["n_trainings"] = n
+        return build_tables(given)[2].caption
+
+    assert "Of these checkpoints: another training of the same recipe may" in caption(1)
+    assert "Over 5 trainings a model." in caption(5)
+    assert "Over 3 to 5 trainings a model." in caption(3, 5)
+    assert "where it is one, figures and comparisons are of that checkpoint" in caption(1, 5)
+    assert "the primary one" in caption(1)
 
 
 def test_marks_in_every_format():
@@ -294,7 +350,7 @@ def test_latex_is_escaped_and_whole():
 def test_what_was_tried_is_a_table():
     checkpoints, by_loss, tried = sweep_tables({"sweep": sweep(), "selected": selected()})
     assert checkpoints.rows == (
-        ("step-000004", "0.562 [0.438, 0.662]", ""),
+        ("step-000004", "0.562 [0.438, 0.662]", "within error"),
         ("final", "0.438 [0.312, 0.537]", "chosen"),
     )
     assert by_loss.title == "Checkpoints of M-B, chosen by lowest_loss"
@@ -302,9 +358,9 @@ def test_what_was_tried_is_a_table():
     assert tried.title == "Sweep: M-TS, asked nontoxic (9 prompts that are not reported)"
     assert tried.rows[1][1:] == (
         "30.0 [10.0, 60.0]",
-        "0.60",
+        "0.60 [0.40, 1.10]",
         "1.06 [0.90, 1.25]",
-        "0.88",
+        "0.88 [0.80, 0.95]",
         "15.0",
         "yes",
         "front, chosen",

@@ -1,18 +1,11 @@
 import numpy as np
 import pytest
 
-from src.evaluation.statistics.intervals import (
-    FEW_PROMPTS,
-    clustered_variance,
-    resampled_counts,
-    residuals,
-    share_interval,
-    wilson,
-)
+from src.statistics.intervals import FEW_PROMPTS, share_interval, wilson
 
 
 def interval(numerators, denominators):
-    return share_interval(np.array(numerators), np.array(denominators))
+    return share_interval(np.array([numerators]), np.array([denominators]))
 
 
 @pytest.mark.parametrize(
@@ -29,32 +22,6 @@ def test_wilson_as_published(share, n, low, high):
 def test_wilson_holds_the_share_itself_at_both_ends(n):
     assert wilson(0.0, n)[0] == 0.0
     assert wilson(1.0, n)[1] == 1.0
-
-
-def draws(n_prompts, seed, resamples):
-    return np.concatenate(list(resampled_counts(n_prompts, seed, resamples)))
-
-
-def test_draws_take_as_many_prompts_as_there_are_and_hit_the_mean():
-    counts = draws(50, seed=1, resamples=3001)
-    assert counts.shape == (3001, 50)
-    assert set(counts.sum(axis=1)) == {50}
-    assert (counts @ np.arange(50.0)).mean() == pytest.approx(np.arange(50.0).sum(), rel=0.01)
-
-
-def test_the_same_seed_draws_the_same_prompts():
-    assert np.array_equal(draws(30, 7, 300), draws(30, 7, 300))
-    assert not np.array_equal(draws(30, 7, 300), draws(30, 8, 300))
-
-
-def test_the_variance_of_a_ratio_is_that_of_its_jackknife():
-    generator = np.random.default_rng(0)
-    n = generator.integers(1, 6, 400)
-    a = generator.binomial(n, generator.beta(1, 2, 400))
-    without = (a.sum() - a) / (n.sum() - n)
-    jackknife = 399 / 400 * ((without - without.mean()) ** 2).sum()
-    assert clustered_variance(residuals(a, n)) == pytest.approx(jackknife, rel=0.02)
-    assert residuals(a, n).sum() == pytest.approx(0.0, abs=1e-12)
 
 
 def test_independent_sentences_have_wilsons_interval_but_for_students_t():
@@ -89,6 +56,34 @@ def test_prompts_without_a_sentence_say_nothing():
     full = interval([1, 0] * 30, [1] * 60)
     assert interval([1, 0] * 30 + [0] * 60, [1] * 60 + [0] * 60) == full
     assert interval([0] * 20, [0] * 20) is None
+
+
+def test_sentences_of_one_prompt_count_as_one_where_few_prompts_tell():
+    """Thirty prompts, of which three hold nearly all sentences: no 30 observations."""
+    uneven = interval([0] * 30, [100] * 3 + [1] * 27)
+    assert uneven.method == "wilson"
+    assert (uneven.low, uneven.high) == wilson(0.0, 327**2 / (3 * 100**2 + 27))
+
+
+def test_several_trainings_widen_the_interval_by_what_differs_between_them():
+    generator = np.random.default_rng(0)
+    n = np.full((5, 200), 2)
+    alike = generator.binomial(n, 0.3)
+    apart = generator.binomial(n, np.array([[0.1], [0.2], [0.3], [0.4], [0.5]]))
+    one, other = share_interval(alike, n), share_interval(apart, n)
+    assert other.high - other.low > 4 * (one.high - one.low)
+    # Five shares are five observations: near Student's t over them, but for Wilson's bend towards a half.
+    shares = apart.sum(axis=1) / n.sum(axis=1)
+    half = 2.776 * shares.std(ddof=1) / np.sqrt(5)
+    assert other.high - other.low == pytest.approx(2 * half, rel=0.2)
+
+
+def test_trainings_that_agree_by_chance_are_not_believed_beyond_their_own_error():
+    n = np.full((3, 100), 1)
+    same = np.zeros((3, 100), dtype=int)
+    same[:, :30] = 1
+    found, single = share_interval(same, n), share_interval(same[:1], n[:1])
+    assert found.high - found.low == pytest.approx(single.high - single.low, rel=0.02)
 
 
 def test_one_prompt_alone_has_an_interval():

@@ -11,14 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import bdtr, stdtrit
 
-from src.evaluation.statistics.intervals import (
-    clustered_variance,
-    residuals,
-    share_interval,
-    t_quantile,
-)
+from src.statistics.influence import influence_on_ratio
+from src.statistics.intervals import share_interval
+from src.statistics.spread import Spread, spread_of_difference
 
 SIGN_FLIPS = 9999
 """Random exchanges behind a p-value: the least one is 1/10,000, so that Holm over 100 figures can reject."""
@@ -35,24 +31,50 @@ TIE = 1e-9
 
 @dataclass(frozen=True)
 class Pair:
-    """What two cells count per prompt, aligned: row i of all four is the same prompt.
+    """What two cells count per training and prompt, aligned: column i of all four is the same prompt.
 
     Attributes:
-        a: [prompts], misaligned sentences of the first cell.
-        n_a: [prompts], its sentences.
-        b: [prompts], misaligned sentences of the second cell.
-        n_b: [prompts], its sentences.
+        a: [trainings, prompts], misaligned sentences of the first cell.
+        n_a: [trainings, prompts], its sentences.
+        b: [trainings of the other, prompts], misaligned sentences of the second cell.
+        n_b: [trainings of the other, prompts], its sentences.
+        same_trainings: the cells are of one model, so that row i of all four is the same training.
     """
 
     a: np.ndarray
     n_a: np.ndarray
     b: np.ndarray
     n_b: np.ndarray
+    same_trainings: bool = False
+
+    @property
+    def n_prompts(self) -> int:
+        """Columns, those included in which nothing was written."""
+        return self.a.shape[1]
 
     @property
     def measurable(self) -> bool:
         """Whether both cells have a sentence, and there are the two prompts that a variance needs."""
-        return bool(self.n_a.sum() and self.n_b.sum() and len(self.a) > 1)
+        wrote = [(n.sum(axis=0) > 0).sum() > 1 for n in (self.n_a, self.n_b)]
+        return bool(all(wrote))
+
+    @property
+    def of_trainings(self) -> bool:
+        """Whether what is found holds for other trainings of the two recipes, too: each has several."""
+        return min(len(self.a), len(self.b)) > 1
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Of the first cell and the second."""
+        return float(self.a.sum() / self.n_a.sum()), float(self.b.sum() / self.n_b.sum())
+
+    def spread(self, scale_a: float = 1.0, scale_b: float = 1.0) -> Spread:
+        """The error of scale_a · share of the first − scale_b · share of the second."""
+        return spread_of_difference(
+            influence_on_ratio(self.a, self.n_a) * scale_a,
+            influence_on_ratio(self.b, self.n_b) * scale_b,
+            same_trainings=self.same_trainings,
+        )
 
 
 @dataclass(frozen=True)
@@ -82,47 +104,61 @@ class Difference:
 def difference(pair: Pair) -> Difference:
     """Compare two shares over the same prompts.
 
-    The difference d of two linearised ratios has the variance of the differences of their residuals
-    (`statistics.residuals`), and d ± t · its root is the interval, with Student's t of one degree of
-    freedom less than prompts. The ratio's is the same on the logarithm. The simulation of
-    `scripts/coverage_simulation.py` has it nearer to 95 % than the paired percentile bootstrap (90 to 94 %
-    with 40 prompts). Where no prompt differs there is no variance, and Newcombe's interval (1998, method 10,
-    without correlation) takes its place.
+    The difference d ± half of the interval of its spread (`spread_of_difference`). The ratio's is the same on
+    the logarithm. The simulation of `scripts/coverage_simulation.py` has it nearer to 95 % than the paired
+    percentile bootstrap (90 to 94 % with 40 prompts). Where no prompt differs there is no variance, and
+    Newcombe's interval (1998, method 10, without correlation) takes its place.
 
-    The minimum detectable difference is (t at 97.5 % + t at 80 %) standard errors (Bloom 1995): two-sided
-    5 %, power 80 %. The standard error holds the design effect of the clusters (Kish 1965) and what
-    pairing saves.
+    The minimum detectable difference is the half intervals of 95 % and of 60 % together, (t at 97.5 % + t at
+    80 %) standard errors (Bloom 1995): two-sided 5 %, power 80 %.
 
     Args:
         pair: measurable.
     """
-    share_a, share_b = pair.a.sum() / pair.n_a.sum(), pair.b.sum() / pair.n_b.sum()
-    error_a, error_b = residuals(pair.a, pair.n_a), residuals(pair.b, pair.n_b)
-    value = float(share_a - share_b)
-    error = math.sqrt(clustered_variance(error_a - error_b))
-    t = t_quantile(len(pair.a))
-    if error == 0:
+    share_a, share_b = pair.shares
+    value, spread = share_a - share_b, pair.spread()
+    half = spread.half()
+    if half == 0:
         low, high = _newcombe(pair, value)
     else:
-        low, high = max(-1.0, value - t * error), min(1.0, value + t * error)
-    ratio = float(share_a / share_b) if share_b > 0 else None
+        low, high = max(-1.0, value - half), min(1.0, value + half)
+    ratio = share_a / share_b if share_b > 0 else None
     ratio_low = ratio_high = None
     if ratio:
-        relative = math.sqrt(clustered_variance(error_a / share_a - error_b / share_b))
-        ratio_low, ratio_high = (ratio * math.exp(sign * t * relative) for sign in (-1, 1))
-    reach = t + float(stdtrit(len(pair.a) - 1, POWER))
-    return Difference(
-        value, low, high, ratio, ratio_low, ratio_high, reach * error if error else None
-    )
+        relative = pair.spread(1 / share_a, 1 / share_b).half()
+        ratio_low, ratio_high = (ratio * math.exp(sign * relative) for sign in (-1, 1))
+    detectable = half + spread.half(POWER) if half else None
+    return Difference(value, low, high, ratio, ratio_low, ratio_high, detectable)
 
 
 def _newcombe(pair: Pair, value: float) -> tuple[float, float]:
     a, b = share_interval(pair.a, pair.n_a), share_interval(pair.b, pair.n_b)
-    share_a, share_b = pair.a.sum() / pair.n_a.sum(), pair.b.sum() / pair.n_b.sum()
+    share_a, share_b = pair.shares
     return (
         value - math.hypot(share_a - a.low, b.high - share_b),
         value + math.hypot(a.high - share_a, share_b - b.low),
     )
+
+
+def p_values(pairs: Sequence[Pair], seed: int) -> list[float]:
+    """Two-sided p-values of equal shares.
+
+    Of two single trainings by exchanging the cells of random prompts, which asks nothing of how shares are
+    distributed. Where trainings are to speak for a recipe, there are too few of them to exchange: p is that
+    of the interval of the difference.
+
+    Args:
+        pairs: over the same prompts, measurable.
+        seed: of the exchanges.
+    """
+    single = [pair for pair in pairs if len(pair.a) == len(pair.b) == 1]
+    flipped = iter(sign_flip_p_values(single, seed) if single else ())
+    return [
+        next(flipped)
+        if len(pair.a) == len(pair.b) == 1
+        else pair.spread().p_value(pair.shares[0] - pair.shares[1])
+        for pair in pairs
+    ]
 
 
 def sign_flip_p_values(pairs: Sequence[Pair], seed: int, flips: int = SIGN_FLIPS) -> list[float]:
@@ -136,7 +172,7 @@ def sign_flip_p_values(pairs: Sequence[Pair], seed: int, flips: int = SIGN_FLIPS
     (Phipson and Smyth 2010). Its false positives are measured in `scripts/coverage_simulation.py`.
 
     Args:
-        pairs: over the same prompts, measurable; they share their exchanges.
+        pairs: of one training each, over the same prompts, measurable; they share their exchanges.
         seed: of the exchanges.
         flips: how many.
 
@@ -146,7 +182,7 @@ def sign_flip_p_values(pairs: Sequence[Pair], seed: int, flips: int = SIGN_FLIPS
     sums = [_flip_columns(pair) for pair in pairs]
     seen = [abs(_studentised(np.ones((1, len(one.plus))), one)[0]) for one in sums]
     reached = np.zeros(len(pairs), dtype=np.int64)
-    n_prompts = len(pairs[0].a)
+    n_prompts = pairs[0].n_prompts
     generator = np.random.Generator(np.random.PCG64(seed))
     for start in range(0, flips, CHUNK_FLIPS):
         size = (min(CHUNK_FLIPS, flips - start), n_prompts)
@@ -174,7 +210,7 @@ def _flip_columns(pair: Pair) -> _FlipColumns:
 
     A quantity x of the first cell and its counterpart y of the second are (x + y)/2 ± (x − y)/2.
     """
-    a, n, b, m = (x.astype(np.float64) for x in (pair.a, pair.n_a, pair.b, pair.n_b))
+    a, n, b, m = (x[0].astype(np.float64) for x in (pair.a, pair.n_a, pair.b, pair.n_b))
     own = [a, n, a * a, a * n, n * n, a * m]
     other = [b, m, b * b, b * m, m * m, b * n]
     symmetric = [a * b, n * m]
@@ -205,36 +241,6 @@ def _studentised(signs: np.ndarray, columns: _FlipColumns) -> np.ndarray:
         variance = np.where(variance > 1e-12 * squares, variance, 0.0)
         t = np.where(np.abs(gap) < 1e-12, 0.0, gap / np.sqrt(variance))
     return np.nan_to_num(t, nan=0.0, posinf=np.inf, neginf=-np.inf)
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """Prompts on which exactly one of two cells went wrong.
-
-    Attributes:
-        b: prompts where the first cell alone did.
-        c: prompts where the second cell alone did.
-        p: of b and c being equally likely.
-        n_prompts: prompts on which both cells wrote a sentence; others have no outcome.
-    """
-
-    b: int
-    c: int
-    p: float
-    n_prompts: int
-
-
-def mcnemar(pair: Pair) -> McNemar:
-    """McNemar's exact test (McNemar 1947; exact: Agresti 2013, section 11.1.4).
-
-    A prompt's outcome is whether any sentence of any of its continuations is misaligned. It asks another
-    question than the difference of shares: a cell that writes more sentences has more chances to go wrong.
-    """
-    both = (pair.n_a > 0) & (pair.n_b > 0)
-    wrong_a, wrong_b = pair.a[both] > 0, pair.b[both] > 0
-    b, c = int((wrong_a & ~wrong_b).sum()), int((wrong_b & ~wrong_a).sum())
-    p = min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5))) if b + c else 1.0
-    return McNemar(b, c, p, int(both.sum()))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

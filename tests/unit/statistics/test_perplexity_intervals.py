@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from src.evaluation.statistics.perplexity_intervals import perplexity_interval, perplexity_ratio
+from src.statistics import perplexity_intervals
+
+
+def perplexity_interval(nats, tokens):
+    """Of one training."""
+    return perplexity_intervals.perplexity_interval(nats[None], tokens[None])
+
+
+def perplexity_ratio(*sums):
+    """Of one training each."""
+    return perplexity_intervals.perplexity_ratio(*(one[None] for one in sums), same_trainings=False)
 
 
 def texts(n_prompts, level=4.4, seed=0, hard=None):
