@@ -15,6 +15,7 @@ ORDER = [
     "runtime",
     "cpu_memory",
     "cpu_threads",
+    "statistics",
     "artifacts",
     "process_group",
     "config",
