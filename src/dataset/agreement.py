@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from src.statistics.estimate import Estimate
+from src.statistics.intervals import share_interval
 
-FEW_DOCUMENTS = 5
-"""Where fewer documents than this hold a sentence of either kind, resamples of a share vary too little
-(with none, not at all), and Wilson's interval over documents takes their place: the usual n·p >= 5 rule."""
+MANY_DOCUMENTS = 200
+"""Resamples of so many hold a kappa in 92 to 95 %; see `DocumentBootstrap.kappa`."""
 
 Statistic = Callable[[np.ndarray], float]
 """Weights of shape [sentences] → a figure; NaN where it is not defined."""
@@ -92,12 +92,6 @@ def confusion(
     return counts.reshape(n_labels, n_labels)
 
 
-def agreement_share(one: np.ndarray, other: np.ndarray) -> Statistic:
-    """Share of the sentences with the same label."""
-    same = (one == other).astype(np.float64)
-    return lambda weights: float((weights * same).sum() / weights.sum())
-
-
 def cohens_kappa(one: np.ndarray, other: np.ndarray, n_labels: int) -> Statistic:
     """Agreement beyond chance (Cohen 1960): 0 for chance, 1 for all; not defined for a single label."""
 
@@ -146,17 +140,29 @@ class DocumentBootstrap:
         }
 
     def share(self, one: np.ndarray, other: np.ndarray) -> Estimate:
-        """Share of the sentences with the same label; Wilson's interval where resamples cannot tell."""
-        same = one == other
-        found = self.estimates({"share": agreement_share(one, other)})["share"]
-        kinds = (len(np.unique(self._document[same])), len(np.unique(self._document[~same])))
-        if found.value is None or min(kinds) >= FEW_DOCUMENTS:
-            return found
-        from scipy.stats import binomtest
+        """Share of the sentences with the same label, with Wilson's interval over documents."""
+        sums = [
+            np.bincount(self._document, counted, minlength=self._n)[None]
+            for counted in (one == other, np.ones(len(one)))
+        ]
+        interval = share_interval(*sums)
+        if interval is None:
+            return Estimate(None)
+        return Estimate(float(sums[0].sum() / sums[1].sum()), interval.low, interval.high)
 
-        interval = binomtest(round(found.value * self._n), self._n).proportion_ci(method="wilson")
-        low, high = min(found.value, interval.low), max(found.value, interval.high)
-        return Estimate(found.value, float(low), float(high))
+    def kappa(self, one: np.ndarray, other: np.ndarray, n_labels: int) -> Estimate:
+        """Cohen's kappa. Of few documents, the interval of the agreement less the chance that was seen.
+
+        Resamples of few documents vary too little, and where none of them disagrees not at all: of 20 to 50
+        sentences, with a kappa of .4 to .9, the percentiles hold the truth in 58 to 95 % and this in 93 to
+        99 %. It takes the chance agreement as known, and so is wide where labels are rare.
+        """
+        found = self.estimates({"kappa": cohens_kappa(one, other, n_labels)})["kappa"]
+        if found.value is None or self._n >= MANY_DOCUMENTS:
+            return found
+        table = confusion(one, other, n_labels) / len(one)
+        by_chance = float((table.sum(0) * table.sum(1)).sum())
+        return self.share(one, other).mapped(lambda share: (share - by_chance) / (1 - by_chance))
 
 
 def _estimate(value: float, drawn: np.ndarray) -> Estimate:

@@ -18,9 +18,7 @@ from src.attributes.scorer import cached_scorer
 from src.config.dataset import DatasetArgs
 from src.dataset.agreement import (
     DocumentBootstrap,
-    Estimate,
     area_under_curve,
-    cohens_kappa,
     confusion,
     rank_correlation,
 )
@@ -186,8 +184,7 @@ class Audit:
         own = np.array([place[row.labels[attribute.name]] for row in rows], dtype=np.intp)
         theirs = np.array([place[label] for label in others], dtype=np.intp)
         bootstrap, k = self._bootstrap(rows), len(place)
-        kappa = bootstrap.estimates({"kappa": cohens_kappa(own, theirs, k)})["kappa"]
-        share = bootstrap.share(own, theirs) if rows else Estimate(None)
+        kappa, share = bootstrap.kappa(own, theirs, k), bootstrap.share(own, theirs)
         table = confusion(own, theirs, k)
         return {
             "sentences": len(rows),

@@ -68,6 +68,7 @@ def metrics_of(
             "placement",
             "samples_per_prompt",
             "seed",
+            "precision",
         },
     )
     return {

@@ -144,6 +144,7 @@ class Steps:
                 self._inputs.attributes,
                 self._inputs.dataset["tokenizer"]["fingerprint"],
                 self._device,
+                self._args.precision,
             )
             several = len(self._inputs.models[name]) > 1
             for of_cell in batches.values():

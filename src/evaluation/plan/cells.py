@@ -118,6 +118,7 @@ def build_cells(
                 "samples_per_prompt": args.samples_per_prompt,
                 "placement": args.placement,
                 "batch_size": args.batch_size,
+                "precision": args.precision,
                 "device": args.device,
             }
             keys = tuple(

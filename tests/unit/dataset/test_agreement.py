@@ -11,7 +11,6 @@ from src.dataset.agreement import (
     DocumentBootstrap,
     Estimate,
     Ranks,
-    agreement_share,
     area_under_curve,
     cohens_kappa,
     confusion,
@@ -42,7 +41,6 @@ def test_without_weights_the_statistics_are_the_libraries(numbers):
     assert rank_correlation(one, other)(ones) == pytest.approx(spearmanr(one, other).statistic)
     assert area_under_curve(one, b == 2)(ones) == pytest.approx(roc_auc_score(b == 2, one))
     assert cohens_kappa(a, b, 3)(ones) == pytest.approx(cohen_kappa_score(a, b))
-    assert agreement_share(a, b)(ones) == pytest.approx((a == b).mean())
     assert confusion(a, b, 3).tolist() == confusion_matrix(a, b).tolist()
 
 
@@ -69,8 +67,8 @@ def test_what_is_not_defined_is_no_number(numbers):
     assert math.isnan(rank_correlation(one, constant.astype(float))(ones))
     assert math.isnan(area_under_curve(one, constant.astype(bool))(ones))
     assert math.isnan(cohens_kappa(constant, constant, 2)(ones))
-    found = DocumentBootstrap([], 0, 100).estimates({"x": agreement_share(constant, constant)})
-    assert found == {"x": Estimate(None)}
+    found = DocumentBootstrap([], 0, 100).share(constant[:0], constant[:0])
+    assert found == Estimate(None)
     single = DocumentBootstrap(["a"] * N, 0, 100).estimates({"x": lambda w: float(w.sum())})
     assert single == {"x": Estimate(float(N))}
 
@@ -81,11 +79,11 @@ def test_intervals_are_as_wide_as_theory_says(numbers):
     bootstrap = DocumentBootstrap([str(i) for i in range(N)], 3, 1500)
     found = bootstrap.estimates(
         {
-            "share": agreement_share(a, b),
             "kappa": cohens_kappa(a, b, 3),
             "rho": rank_correlation(one, other),
         }
     )
+    found["share"] = bootstrap.share(a, b)
     share, rho = found["share"].value, found["rho"].value
     table = confusion_matrix(a, b) / N
     chance = (table.sum(0) * table.sum(1)).sum()
@@ -118,3 +116,31 @@ def test_a_share_of_all_has_an_interval_too():
     found = DocumentBootstrap([str(i) for i in range(30)], 0, 200).share(labels, labels)
     assert (found.value, found.high) == (1.0, 1.0)
     assert found.low == pytest.approx(30 / (30 + 1.959964**2), abs=1e-4)  # Wilson's for 30 of 30
+
+
+def test_a_kappa_of_few_that_all_agree_is_not_certain():
+    labels = np.arange(10) % 2
+    found = DocumentBootstrap([str(i) for i in range(10)], 0, 200).kappa(labels, labels, 2)
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(2 * 10 / (10 + 1.959964**2) - 1, abs=1e-4)
+
+
+def test_kappas_of_few_documents_are_held():
+    """Fifty sentences with a rare label, where percentiles of resamples hold the truth in 85 %."""
+    generator = np.random.default_rng(0)
+    shares = np.array([[0.85, 0.05], [0.05, 0.05]])
+    chance = (shares.sum(0) * shares.sum(1)).sum()
+    truth = (np.trace(shares) - chance) / (1 - chance)
+    names = [str(i) for i in range(50)]
+    held = {"resamples": 0, "here": 0}
+    for i in range(150):
+        pairs = generator.choice(4, 50, p=shares.ravel())
+        one, other = pairs // 2, pairs % 2
+        bootstrap = DocumentBootstrap(names, i, 200)
+        for name, found in (
+            ("here", bootstrap.kappa(one, other, 2)),
+            ("resamples", bootstrap.estimates({"k": cohens_kappa(one, other, 2)})["k"]),
+        ):
+            held[name] += found.low is not None and found.low <= truth <= found.high
+    assert held["here"] >= 0.92 * 150
+    assert held["resamples"] < 0.92 * 150

@@ -44,7 +44,7 @@ def model(request, bases, attributes, tmp_path_factory):
 @pytest.fixture
 def exact(monkeypatch):
     """Rounding would tell one batch from another; float32 keeps it out of the way."""
-    monkeypatch.setattr(writer_module, "writing_dtype", lambda device: torch.float32)
+    monkeypatch.setattr(writer_module, "writing_dtype", lambda *_: torch.float32)
 
 
 def writer_of(model):
