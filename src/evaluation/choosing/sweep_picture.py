@@ -20,6 +20,7 @@ def draw_sweep(sweep: Mapping[str, Any], path: Path) -> None:
         sweep: `sweep` of metrics.json.
         path: where to write.
     """
+    from src.evaluation.tables.captions import baseline_of_sweep
     from src.picture import new_figure, save_png
 
     points = [
@@ -30,7 +31,7 @@ def draw_sweep(sweep: Mapping[str, Any], path: Path) -> None:
     figure = new_figure(7.5, 4.4)
     panel = figure.subplots()
     for baseline, shade in zip(sweep["baselines"], itertools.cycle(("black", "0.4", "0.65"))):
-        label = f"baseline at top_p {baseline['decoding']['top_p']:g}"
+        label = baseline_of_sweep(baseline["decoding"])
         _mark(panel, baseline, label=label, fmt="D", color=shade)
     for number, one in points:
         chosen = number - 1 == sweep["chosen"]

@@ -81,7 +81,7 @@ def _figures(path: str, numbers: Numbers) -> tuple[Cell, ...]:
 
 def _baselines(sweep: Mapping[str, Any]) -> list[tuple[str, int, str]]:
     return [
-        (f"baseline at top_p {one['decoding']['top_p']:g}", 0, f"sweep.baselines.{i}")
+        (captions.baseline_of_sweep(one["decoding"]), 0, f"sweep.baselines.{i}")
         for i, one in enumerate(sweep["baselines"])
     ]
 

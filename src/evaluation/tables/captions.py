@@ -183,6 +183,11 @@ def sweep_limits(limits: Mapping[str, Any]) -> str:
     )
 
 
+def baseline_of_sweep(decoding: Mapping[str, Any]) -> str:
+    """Which of a sweep's baselines one is: `baseline at top_p 0.5, temperature 1`."""
+    return f"baseline at top_p {decoding['top_p']:g}, temperature {decoding['temperature']:g}"
+
+
 def sweep(swept: Mapping[str, Any]) -> str:
     """Caption of a sweep's candidates."""
     against = swept["limits"]["against"] or "the first model"

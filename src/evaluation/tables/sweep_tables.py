@@ -61,11 +61,10 @@ def _marks(point: Mapping[str, Any], is_chosen: bool) -> str:
 
 
 def _baseline(one: Mapping[str, Any]) -> str:
-    settings = ", ".join(f"{key} {one['decoding'][key]:g}" for key in ("top_p", "temperature"))
     return (
-        f"The baseline at {settings} has misalignment {percent_with_interval(one)}, perplexity "
-        f"{_with_ends(one, 'perplexity', 1)}, distinct-2 {_with_ends(one, 'distinct_2', 2)}, "
-        f"{number(one['mean_words'], 1)} words."
+        f"The {captions.baseline_of_sweep(one['decoding'])} has misalignment "
+        f"{percent_with_interval(one)}, perplexity {_with_ends(one, 'perplexity', 1)}, distinct-2 "
+        f"{_with_ends(one, 'distinct_2', 2)}, {number(one['mean_words'], 1)} words."
     )
 
 
