@@ -20,8 +20,13 @@ WEIGHTS = {"toxicity": 2.0}
     ],
 )
 def test_the_plain_decoding_keeps_the_narrower_nucleus(settings, top_p):
-    found = plain(DecodingArgs(**settings, temperature=1.5, max_length=9))
-    assert found == DecodingArgs(top_p=top_p, temperature=1.5, max_length=9)
+    found = plain(DecodingArgs(**settings, temperature=0.8, max_length=9))
+    assert found == DecodingArgs(top_p=top_p, temperature=0.8, max_length=9)
+
+
+def test_a_temperature_that_contrasts_need_does_not_spoil_their_baseline():
+    assert plain(DecodingArgs(temperature=1.5)).temperature == 1.5
+    assert plain(DecodingArgs(temperature=1.5, contrast_weights=WEIGHTS)).temperature == 1.0
 
 
 def args_of(project, **decodings):
