@@ -1,4 +1,4 @@
-"""Stage 3: how often a model contradicts the token asked for, in results/<run>/."""
+"""Stage 3: how often a model misses the label asked for, in results/<run>/."""
 
 from src.config.command_line import run_stage
 from src.config.evaluation import EvaluationArgs

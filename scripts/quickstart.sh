@@ -40,7 +40,7 @@ step "Model M-B: no control token" "$python" main_train.py args/args_train_demo_
 step "Model M-T: toxicity" "$python" main_train.py args/args_train_demo_tox
 step "Model M-S: sentiment" "$python" main_train.py args/args_train_demo_sen
 step "Model M-TS: both" "$python" main_train.py args/args_train_demo_toxsen
-step "Evaluation: how often the text contradicts the token" \
+step "Evaluation: how often the text misses the label asked for" \
     "$python" main_evaluate.py args/args_evaluate_demo
 
 printf '\n== Everything is there, after %d s\n' "$SECONDS"

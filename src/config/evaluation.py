@@ -132,7 +132,7 @@ class PerplexityArgs(Strict):
 
 
 class EvaluationArgs(Strict):
-    """Stage 3: what the models write when asked, and how often it contradicts what was asked."""
+    """Stage 3: what the models write when asked, and how often it misses what was asked for."""
 
     output: OutputFolder = Field(description="folder of the results")
     dataset: Path = Field(description="folder made by main_dataset_create.py")
