@@ -100,7 +100,8 @@ def _plan(args: EvaluationArgs, inputs: Inputs) -> str:
 
 def _n_continuations(args: EvaluationArgs, inputs: Inputs) -> int:
     return sum(
-        len(inputs.prompts[cell.prompts]) * samples_of(cell.prompts, args) for cell in inputs.cells
+        len(inputs.prompts[cell.prompts]) * samples_of(cell.prompts, args) * len(cell.work_keys)
+        for cell in inputs.cells
     )
 
 

@@ -6,6 +6,7 @@ Imports neither torch nor transformers.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from src.config.evaluation import ALL_CONDITIONS, DecodingArgs, EvaluationArgs, ModelEntry
 from src.evaluation.plan.cells import has_cells
@@ -41,27 +42,42 @@ def with_baselines(args: EvaluationArgs) -> EvaluationArgs:
         args: of what is reported.
     """
     decodings = dict(args.decodings)
-    used = {name: _used(entry, args) for name, entry in args.models.items()}
-    first = next(iter(args.models))
-    wanted = {name: [] for name in args.models}
-    for name, own in used.items():
-        for decoding in own:
-            if decodings[decoding].contrast_weights:
-                wanted[name].append(plain(decodings[decoding]))
-            wanted[first].append(plain(decodings[decoding]))
-    for name, settings in wanted.items():
-        for one in settings:
+    before = {name: _used(entry, args) for name, entry in args.models.items()}
+    used = dict(before)
+    for name, needed in _needed(args, before).items():
+        for one in needed:
             if not any(_is_plain(decodings[other], one) for other in used[name]):
                 used[name] += (_name_of(one, decodings),)
-    if len(decodings) == len(args.decodings):
+    if used == before:
         return args
-    added = [name for name in decodings if name not in args.decodings]
-    logger.info("to compare with, also drawn: %s", ", ".join(added))
+    added = [
+        f"{name}, {decoding}"
+        for name, own in used.items()
+        for decoding in own
+        if decoding not in before[name]
+    ]
+    logger.info("to compare with, also drawn: %s", "; ".join(added))
     models = {
         name: entry.model_copy(update={"decodings": used[name]})
         for name, entry in args.models.items()
     }
     return args.model_copy(update={"models": models, "decodings": decodings})
+
+
+def _needed(
+    args: EvaluationArgs, used: Mapping[str, tuple[str, ...]]
+) -> dict[str, list[DecodingArgs]]:
+    """The plain decodings that each model has to be drawn with, so that all can be compared."""
+    first = next(iter(args.models))
+    asked = args.models[first].conditions
+    needed: dict[str, list[DecodingArgs]] = {name: [] for name in args.models}
+    for name, own in used.items():
+        for decoding in (args.decodings[one] for one in own):
+            if decoding.contrast_weights:
+                needed[name].append(plain(decoding))
+            if asked == ALL_CONDITIONS or {} in asked:  # else nothing is compared with it
+                needed[first].append(plain(decoding))
+    return needed
 
 
 def _used(entry: ModelEntry, args: EvaluationArgs) -> tuple[str, ...]:

@@ -112,7 +112,8 @@ def check_output(args: EvaluationArgs) -> None:
     """
     check_output_folder(args.output, "evaluation")
     cells = sum(
-        len(e.conditions) * len(e.decodings or args.decodings) for e in args.models.values()
+        len(e.conditions) * len(e.decodings or args.decodings) * len(e.trainings)
+        for e in args.models.values()
     )
     counts = sum(source.count or PROMPTS_OF_A_FILE for source in args.prompts)
     check_disk_space(args.output, cells * counts * args.samples_per_prompt * BYTES_PER_CONTINUATION)

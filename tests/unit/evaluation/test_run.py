@@ -92,6 +92,9 @@ def test_several_trainings_are_written_apart_and_measured_together(project):
     said, several, folder = metrics_of("several", {"paths": paths})
     _, single, _ = metrics_of("single", {"path": paths[0]})
     assert "Over 3 trainings a model." in said
+    planned = project.args("planned", models={"M-TS": {"paths": paths, "conditions": [{}]}})
+    planned = planned.model_copy(update={"decodings": {"sample": planned.decodings["sample"]}})
+    assert "27 continuations in 2 cells" in evaluate(planned, dry_run=True)
     assert {row["n_trainings"] for row in several["rows"]} == {3}
     for one, three in zip(single["rows"], several["rows"], strict=True):
         assert three["n_continuations"] == 3 * one["n_continuations"]

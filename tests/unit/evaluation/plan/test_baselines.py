@@ -68,5 +68,19 @@ def test_another_models_sampling_has_its_baseline_too(project):
         "M-TS": {"path": project.model, "conditions": [BOTH], "decodings": ["wide"]},
     }
     decodings = {"narrow": {"top_p": 0.5}, "wide": {"top_p": 0.9}}
-    args = with_baselines(project.args(models=models, decodings=decodings))
-    assert args.decodings == project.args(models=models, decodings=decodings).decodings
+    given = project.args(models=models, decodings=decodings)
+    args = with_baselines(given)
+    assert args.decodings == given.decodings
+    assert args.models["M-B"].decodings == ("narrow", "wide")
+    assert args.models["M-TS"].decodings == ("wide",)
+
+
+def test_a_first_model_that_is_always_asked_for_something_is_no_baseline(project):
+    models = {
+        "M-B": {"path": project.model, "conditions": [BOTH], "decodings": ["narrow"]},
+        "M-TS": {"path": project.model, "conditions": [BOTH], "decodings": ["wide"]},
+    }
+    given = project.args(
+        models=models, decodings={"narrow": {"top_p": 0.5}, "wide": {"top_p": 0.9}}
+    )
+    assert with_baselines(given) == given
