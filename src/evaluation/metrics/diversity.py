@@ -31,8 +31,7 @@ def words_of(text: str) -> list[str]:
 
 
 def diversity(continuations: Sequence[Continuation], seed: int) -> dict[str, Any]:
-    """distinct-n and self-BLEU of a cell: the mean over its trainings, since both depend on how much is
-    written.
+    """distinct-n and self-BLEU of a cell: means over its trainings, since more text has fewer kinds.
 
     Args:
         continuations: of one cell.
@@ -110,9 +109,11 @@ def influence_on_distinct(continuations: Sequence[Continuation], n: int = 2) -> 
     values, without = [], []
     for texts in _by_training(continuations):
         grams: list[Counter[tuple[str, ...]]] = [Counter() for _ in place]
+        whole: Counter[tuple[str, ...]] = Counter()
         for one in texts:
-            grams[place[one.prompt_id]].update(_grams(words_of(one.text), n))
-        whole = sum(grams, Counter())
+            own_grams = _grams(words_of(one.text), n)
+            grams[place[one.prompt_id]].update(own_grams)
+            whole.update(own_grams)
         total = whole.total()
         if not total or max(one.total() for one in grams) == total:
             return None
