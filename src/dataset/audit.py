@@ -132,6 +132,7 @@ class Audit:
         attribute, edges = self._attributes[name], self._args.human_edges(name)
         rows = self.samples.rated[name].items()
         by_people = {row.id: attribute.labels[_place(row.human[name], edges)] for row in rows}
+        decided = [row for row in rows if not attribute.is_undecided(row.scores[name])]
         sources = Counter(row.source for row in rows).items()
         largest = sorted(sources, key=lambda one: (-one[1], one[0]))[:MAX_SOURCES_COMPARED]
         of_source = {name: [row for row in rows if row.source == name] for name, _ in largest}
@@ -141,6 +142,9 @@ class Audit:
             "rated_sentences": self.samples.n_rated[name],
             "compared_sentences": len(rows),
             "labels_of_all": self._compare(attribute, rows, [by_people[r.id] for r in rows]),
+            "labels_where_decided": self._compare(
+                attribute, decided, [by_people[row.id] for row in decided]
+            ),
             **self._against_people(attribute, rows, edges, by_people),
             "by_source": {
                 source: {

@@ -14,6 +14,7 @@ from src.evaluation.metrics.comparison import Finished, compare_all
 from src.evaluation.metrics.controllability import controllability
 from src.evaluation.plan.cells import Cell
 from src.evaluation.plan.inputs import Inputs, TrainedModel, recipe_of
+from src.evaluation.scoring.people import read_ratings
 
 
 def finish_cells(
@@ -35,13 +36,11 @@ def finish_cells(
 
 def rows_of(args: EvaluationArgs, inputs: Inputs, finished: Finished) -> list[dict[str, Any]]:
     """The rows of all cells (see `cell_rows`)."""
+    ratings = read_ratings(args.dataset, inputs.attributes)
     rows = []
     for cell, continuations in finished:
         rows += cell_rows(
-            cell.facts,
-            continuations,
-            inputs.attributes,
-            seed=args.seed,
+            cell.facts, continuations, inputs.attributes, seed=args.seed, ratings=ratings
         )
     return rows
 

@@ -18,6 +18,7 @@ from src.evaluation.metrics.diversity import diversity, words_of
 from src.evaluation.metrics.perplexity import perplexity
 from src.evaluation.metrics.worst_of_k import JOINT, worst_of_k
 from src.evaluation.scoring.judge import judge_figures
+from src.evaluation.scoring.people import Ratings, people_figures
 from src.statistics.influence import influence_on_ratio
 from src.statistics.intervals import share_interval
 from src.statistics.prompt_sums import index_prompts
@@ -90,6 +91,7 @@ def cell_rows(
     attributes: Attributes,
     *,
     seed: int,
+    ratings: Mapping[str, Ratings] | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of metrics.json for one cell: one per attribute, and one for `joint`.
 
@@ -98,6 +100,7 @@ def cell_rows(
         continuations: of the cell.
         attributes: of the data set.
         seed: of the run.
+        ratings: by people, of the attributes that have any.
 
     Returns:
         JSON values; null where there is no sentence to measure. `misalignment`: the label is not the target.
@@ -111,6 +114,7 @@ def cell_rows(
     summary = cell_summary(continuations, seed)
     worst = worst_of_k(continuations, targets, attributes, prompts=facts["prompts"])
     judged = judge_figures(continuations, targets, attributes)
+    by_people = people_figures(continuations, targets, attributes, ratings or {})
     rows = []
     for name, misaligned in sums.misaligned.items():
         interval = share_interval(misaligned, sums.n_sentences)
@@ -136,7 +140,8 @@ def cell_rows(
             "contradiction_ci_high": contradiction and contradiction.high,
             **worst[name],
         }
-        rows.append({**facts, **measured, **judged.get(name, {}), **summary})
+        opinions = {**judged.get(name, {}), **by_people.get(name, {})}
+        rows.append({**facts, **measured, **opinions, **summary})
     return rows
 
 

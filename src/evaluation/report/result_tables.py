@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ class SourceTables:
     source: str
     title: str
     shares: tuple[ShareTable, ...]
-    judged: tuple[tuple[str, str, NumberTable], ...]
+    opinions: tuple[tuple[str, str, NumberTable], ...]
     alignment: NumberTable | None
     text: NumberTable
     worst: NumberTable | None
@@ -72,13 +72,12 @@ def build_source_tables(metrics: Mapping[str, Any]) -> list[SourceTables]:
     for source in dict.fromkeys(row["prompts"] for row in metrics["rows"]):
         rows = [(i, row) for i, row in enumerate(metrics["rows"]) if row["prompts"] == source]
         names = captions.measured(metrics["attributes"])
-        judged = [name for name, one in metrics["attributes"].items() if one.get("judge")]
         tables.append(
             SourceTables(
                 source=source,
                 title=captions.source_heading(source, rows[0][1]["n_prompts"]),
                 shares=tuple(_share_table(name, rows, metrics, numbers) for name in names),
-                judged=tuple(_judge_table(name, rows, metrics, numbers) for name in judged),
+                opinions=tuple(_opinion_tables(rows, metrics, numbers)),
                 alignment=_alignment_table(rows, metrics, numbers),
                 text=_text_table(rows, metrics, numbers),
                 worst=_worst_table(rows, numbers),
@@ -126,28 +125,24 @@ def _share(i: int, row: Mapping[str, Any], numbers: Numbers) -> Share:
     )
 
 
-def _judge_table(
-    name: str,
-    rows: Sequence[tuple[int, Mapping[str, Any]]],
-    metrics: Mapping[str, Any],
-    numbers: Numbers,
-) -> tuple[str, str, NumberTable]:
-    """(attribute, caption, the same sentences by the scorer and by the judge)."""
-    figures = ("judge_misalignment", "judge_disagreement")
-    lines = []
-    for i, row in rows:
-        if captions.is_in_table(name, row):
-            at = f"rows.{i}"
-            own = numbers.percent_with(f"{at}.misalignment", f"{at}.ci_low", f"{at}.ci_high")
-            others = (
-                numbers.percent_with(*(f"{at}.{key}{end}" for end in ("", "_ci_low", "_ci_high")))
-                for key in figures
-            )
+def _opinion_tables(
+    rows: Sequence[tuple[int, Mapping[str, Any]]], metrics: Mapping[str, Any], numbers: Numbers
+) -> Iterator[tuple[str, str, NumberTable]]:
+    """(attribute, caption, the same sentences by the scorer, the judge, and people)."""
+    for name in metrics["attributes"]:
+        own = [(i, row) for i, row in rows if captions.is_in_table(name, row)]
+        keys = [key for key in captions.OPINIONS if own and key in own[0][1]]
+        lines = []
+        for i, row in own if keys else ():
+            at, ends = f"rows.{i}", ("", "_ci_low", "_ci_high")
+            scorer = numbers.percent_with(f"{at}.misalignment", f"{at}.ci_low", f"{at}.ci_high")
+            others = [numbers.percent_with(*(f"{at}.{key}{end}" for end in ends)) for key in keys]
             words = (_line_title(row, rows), condition_title(row["condition"]))
-            lines.append((words, (own, *others)))
-    header = ("scorer, %", "judge, %", "disagree, %")
-    table = NumberTable(("model", "asked"), header, tuple(lines))
-    return name, captions.judge(name, metrics["attributes"]), table
+            lines.append((words, (scorer, *others)))
+        if lines:
+            header = ("scorer, %", *(f"{captions.OPINIONS[key]}, %" for key in keys))
+            caption = captions.opinions(name, own[0][1], metrics["attributes"])
+            yield name, caption, NumberTable(("model", "asked"), header, tuple(lines))
 
 
 def _text_table(

@@ -161,13 +161,36 @@ def _misaligned(name: str, attributes: Mapping[str, Any]) -> str:
     )
 
 
-def judge(name: str, attributes: Mapping[str, Any]) -> str:
-    """Caption of a table of the judge's misalignment."""
-    scorer, second = attributes[name]["scorer"]["name"], attributes[name]["judge"]["scorer"]["name"]
-    return (
-        f"% misaligned by the scorer that labelled the data ({scorer}) and by a second one that did not "
-        f"({second}), and % of the sentences that the two label differently. {INTERVALS}"
-    )
+OPINIONS = {
+    "judge_misalignment": "judge",
+    "judge_disagreement": "disagree",
+    "people_misalignment": "people, estimated",
+}
+"""Figure of a row that is somebody else's opinion of the same sentences → its heading."""
+
+
+def opinions(name: str, row: Mapping[str, Any], attributes: Mapping[str, Any]) -> str:
+    """Caption of a table of others' opinions.
+
+    Args:
+        name: of the attribute.
+        row: any of the table.
+        attributes: of metrics.json.
+    """
+    parts = [
+        f"% misaligned by the scorer that labelled the data ({attributes[name]['scorer']['name']})"
+    ]
+    if "judge_misalignment" in row:
+        second = attributes[name]["judge"]["scorer"]["name"]
+        parts.append(
+            f"by a second one that did not ({second}), and % of the sentences that the two label differently"
+        )
+    if "people_misalignment" in row:
+        parts.append(
+            "as people would see it, if they judge generated sentences as they judged the corpus's sentences "
+            "with the same label and as clear a score (an estimate: nobody read these texts)"
+        )
+    return f"{', '.join(parts)}. {INTERVALS}"
 
 
 def sweep_limits(limits: Mapping[str, Any]) -> str:

@@ -50,8 +50,7 @@ def build_tables(metrics: Mapping[str, Any]) -> list[Table]:
             compared = [one for one in every if one["attribute"] == name]
             compared = [one for one in compared if one["measure"] == MISALIGNMENT]
             tables.append(_misalignment_table(name, rows, metrics["attributes"], compared))
-            if metrics["attributes"].get(name, {}).get("judge"):
-                tables.append(_judge_table(name, rows, metrics["attributes"]))
+            tables += _opinion_tables(name, rows, metrics["attributes"])
         tables += _alignment_tables(rows, every)
         tables += [_quality_table(rows, every), _worst_table(rows)]
     return tables + sweep_tables(metrics)
@@ -85,25 +84,28 @@ def _misalignment_table(
     )
 
 
-def _judge_table(name: str, rows: Sequence[Row], attributes: Mapping[str, Any]) -> Table:
-    """The same sentences by the scorer that made the labels, and by the judge that made none."""
-    lines = [
-        (
-            captions.line_title(row, rows),
-            condition_title(row["condition"]),
-            percent_with_interval(row),
-            _percent_of(row, "judge_misalignment"),
-            _percent_of(row, "judge_disagreement"),
+def _opinion_tables(
+    name: str, rows: Sequence[Row], attributes: Mapping[str, Any]
+) -> Iterator[Table]:
+    """The same sentences by the scorer that made the labels, by a judge that made none, and by people."""
+    own = [row for row in rows if captions.is_in_table(name, row)]
+    keys = [key for key in captions.OPINIONS if own and key in own[0]]
+    if keys:
+        yield Table(
+            title=f"Misalignment in the eyes of others, {name} ({_source(rows)})",
+            caption=f"Misalignment in the eyes of others, {name}: "
+            f"{captions.opinions(name, own[0], attributes)}",
+            header=("model", "asked", "scorer", *(captions.OPINIONS[key] for key in keys)),
+            rows=tuple(
+                (
+                    captions.line_title(row, rows),
+                    condition_title(row["condition"]),
+                    percent_with_interval(row),
+                    *(_percent_of(row, key) for key in keys),
+                )
+                for row in own
+            ),
         )
-        for row in rows
-        if captions.is_in_table(name, row)
-    ]
-    return Table(
-        title=f"Misalignment by the judge, {name} ({_source(rows)})",
-        caption=f"Misalignment by the judge, {name}: {captions.judge(name, attributes)}",
-        header=("model", "asked", "scorer", "judge", "disagree"),
-        rows=tuple(lines),
-    )
 
 
 def _alignment_tables(

@@ -153,7 +153,13 @@ def test_people_s_ratings_against_scores_and_labels(rows, used, made):
     assert auc["value"] == pytest.approx(roc_auc_score(rating > 0, score))
     assert auc["sentences_above"] + auc["sentences_not_above"] == 400
     assert auc["low"] < auc["value"] < auc["high"]
-    for population, key in ((rated, "labels_of_all"), (used, "labels_of_the_data_set")):
+    clear = [r for r in rated if abs(r["scores"]["sentiment"]) >= 0.1]
+    populations = (
+        (rated, "labels_of_all"),
+        (clear, "labels_where_decided"),
+        (used, "labels_of_the_data_set"),
+    )
+    for population, key in populations:
         mine = [label(row) for row in population if row["human"]]
         theirs = ["pos" if r["human"]["sentiment"] > 0 else "neg" for r in population if r["human"]]
         same = sum(a == b for a, b in zip(mine, theirs, strict=True))

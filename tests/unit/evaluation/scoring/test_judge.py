@@ -121,12 +121,12 @@ def test_the_tables_show_both(judged, scored):
     }
     metrics = {"rows": rows, "attributes": described}
     tables = {table.title: table for table in build_tables(metrics)}
-    table = tables["Misalignment by the judge, sentiment (validation prompts, 4)"]
+    table = tables["Misalignment in the eyes of others, sentiment (validation prompts, 4)"]
     assert table.header == ("model", "asked", "scorer", "judge", "disagree")
     assert table.rows[0][2].startswith("40.0 [")
     assert table.rows[0][3].startswith("60.0 [")
     assert table.rows[0][4].startswith("20.0 [")
-    assert "Misalignment by the judge, sentiment" in to_markdown(list(tables.values()))
+    assert "Misalignment in the eyes of others, sentiment" in to_markdown(list(tables.values()))
     header, *lines = to_csv(metrics).splitlines()
     assert "pos: judge_disagreement_ci_high" in header
     assert ",0.6," in next(line for line in lines if ",sentiment," in line)
@@ -156,7 +156,7 @@ def test_a_whole_evaluation_with_a_judge_that_the_models_never_knew(project, jud
     """Models trained before the data set had a judge fit: a judge makes no label."""
     data = publish_dataset(tmp_path / "data", judged, project.fingerprint)
     said = evaluate(project.args(tmp_path / "judged", dataset=data))
-    assert "Misalignment by the judge, sentiment (unprompted, 5 samples)" in said
+    assert "Misalignment in the eyes of others, sentiment (unprompted, 5 samples)" in said
     metrics = json.loads((tmp_path / "judged/metrics.json").read_text())
     assert "compound" in metrics["judges"]["sentiment"]["options"]
     generations = read_generations(tmp_path / "judged/generations.parquet")
