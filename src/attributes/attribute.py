@@ -138,7 +138,7 @@ class Attribute:
                 f"attribute {self.name} has no such label",
                 got=label,
                 allowed=", ".join(self.labels),
-                fix=_suggestion(label, self.labels),
+                fix=nearest(label, self.labels),
             )
         return self.labels.index(label)
 
@@ -256,7 +256,7 @@ def check_attribute(where: str, name: str, attributes: Attributes) -> None:
             f"{where} names an attribute that the data set does not have",
             got=name,
             allowed=", ".join(attributes) or "none",
-            fix=_suggestion(name, attributes),
+            fix=nearest(name, attributes),
         )
 
 
@@ -273,11 +273,12 @@ def check_condition(condition: Mapping[str, str], attributes: Attributes) -> Non
                 f"a condition asks attribute {name} for a label that it does not have",
                 got=label,
                 allowed=", ".join(attributes[name].labels),
-                fix=_suggestion(label, attributes[name].labels),
+                fix=nearest(label, attributes[name].labels),
             )
 
 
-def _suggestion(got: object, allowed: Sequence[str] | Mapping[str, Any]) -> str | None:
+def nearest(got: object, allowed: Sequence[str] | Mapping[str, Any]) -> str | None:
+    """`Did you mean 'pos'?`; None where nothing is near."""
     near = difflib.get_close_matches(str(got), list(allowed), n=1)
     return f"Did you mean {near[0]!r}?" if near else None
 

@@ -17,7 +17,7 @@ from src.evaluation.continuation import Continuation
 
 MOST_SAMPLES = 16
 LONGEST = 400
-HIGHEST_WEIGHT = 4.0
+HIGHEST_WEIGHT = 10.0
 PLACEMENTS = ("after_prompt", "before_prompt")
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from src.artifacts.manifest import Manifest, check_files, read_manifest
 from src.attributes.attribute import Attribute, from_manifest
+from src.attributes.offence import of_offence
 from src.errors import ProjectError, UserError
 from src.evaluation.plan.checkpoints import FINAL, checkpoint_folder, checkpoints_of
 
-OFFENCE_SCORERS = frozenset({"detoxify", "profanity_check"})
 STAGE = "training"
 
 
@@ -122,19 +122,14 @@ def veiled_at_first(runs: Mapping[str, Manifest]) -> list[str]:
     """The attributes whose undesired sentences are blurred unless a reader says otherwise.
 
     Returns:
-        Those of offence: scored by detoxify or profanity_check, or with `tox` in their name; all
-        attributes where there is none, for nobody knows then what can offend.
+        Those of offence (`of_offence`); all attributes where there is none, for nobody knows then what
+        can offend.
 
     Raises:
         ArtifactError: a manifest's attributes cannot be read.
     """
     found = {n: one for run in runs.values() for n, one in attributes_of(run).items()}
-    offence = [
-        name
-        for name, one in found.items()
-        if one.scorer.name in OFFENCE_SCORERS or "tox" in name.lower()
-    ]
-    return offence or list(found)
+    return of_offence(found) or list(found)
 
 
 def untrained(manifest: Manifest, asked: Mapping[str, str]) -> list[str]:
