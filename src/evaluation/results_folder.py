@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from src.artifacts.atomic_files import write_json_atomically, write_text_atomically
-from src.artifacts.manifest import MANIFEST
 from src.artifacts.provenance import git_commit, package_versions
 from src.config.evaluation import EvaluationArgs
 from src.evaluation.choosing.chosen_args import CHOSEN_ARGS, args_file
@@ -20,14 +19,13 @@ from src.evaluation.plan.inputs import Inputs
 from src.evaluation.report.page import write_report
 from src.evaluation.report.sources import METRICS, REPORT
 from src.evaluation.tables.controllability_tables import controllability_tables
-from src.evaluation.tables.formats import to_csv, to_latex, to_markdown, to_text
+from src.evaluation.tables.end_screen import end_screen
+from src.evaluation.tables.formats import to_csv, to_latex, to_markdown
 from src.evaluation.tables.result_tables import build_tables
 
 TABLES, TABLES_CSV, TABLES_TEX = "tables.md", "tables.csv", "tables.tex"
-FILES = (
-    *(REPORT, TABLES, TABLES_CSV, TABLES_TEX, PICTURE, SWEEP_PICTURE),
-    *(CHOSEN_ARGS, METRICS, GENERATIONS, MANIFEST),
-)
+TO_OPEN = (REPORT, TABLES, CHOSEN_ARGS)
+"""Named on the screen at the end."""
 
 
 def write_results(
@@ -76,11 +74,11 @@ def _report(args: EvaluationArgs, folder: Path) -> None:
 
 
 def describe_results(folder: Path) -> str:
-    """What is printed at the end: the tables, and where everything is."""
+    """What is printed at the end: one screen, and how to put model cards beside the models."""
     from src.evaluation.model_card.card import copy_commands
 
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    paths = "\n".join(f"  {folder / name}" for name in FILES if (folder / name).is_file())
+    files = [folder / name for name in TO_OPEN if (folder / name).is_file()]
     cards = "\n".join(f"  {command}" for command in copy_commands(folder, metrics))
     beside = f"\n\nto put the model cards beside the models:\n{cards}" if cards else ""
-    return f"{to_text(build_tables(metrics))}\n\nresults:\n{paths}{beside}"
+    return f"{end_screen(metrics, folder / GENERATIONS, files)}{beside}"

@@ -18,7 +18,7 @@ from src.evaluation.continuation import Continuation
 from src.evaluation.generation.generations_file import read_generations
 from src.evaluation.metrics.cell_metrics import cell_rows
 from src.evaluation.scoring.sentences import score_continuations
-from src.evaluation.tables.formats import to_csv, to_latex, to_markdown, to_text
+from src.evaluation.tables.formats import to_csv, to_latex, to_markdown
 from src.evaluation.tables.table import Table
 from src.markdown import cell, code, table
 from src.spreadsheet import text_cell
@@ -122,7 +122,6 @@ def test_values_stay_text_in_every_format_of_the_tables(values):
     made = to_markdown([one])
     assert [t.type for t in MARKDOWN.parse(made)].count("td_open") == 2
     assert not kinds(made) & {"link_open", "image", "html_inline", "html_block"}
-    to_text([one])
     latex = to_latex([one])
     assert not re.search(r"\\(input|include|write|def|csname)", latex)
 

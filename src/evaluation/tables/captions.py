@@ -125,7 +125,7 @@ def scope(rows: Sequence[Mapping[str, Any]]) -> str:
     if not counts:
         return ""
     if counts == [1]:
-        return "Of these checkpoints: another training of the same recipe may write otherwise."
+        return "Of these checkpoints: another training may write otherwise."
     if counts[0] == 1:
         return (
             f"Over up to {counts[-1]} trainings a model; where it is one, figures and comparisons are of "

@@ -1,11 +1,10 @@
-"""Tables as files and for the terminal: Markdown, text, CSV, LaTeX. Imports no torch."""
+"""Tables as files: Markdown, CSV, LaTeX. Imports no torch."""
 
 from __future__ import annotations
 
 import csv
 import io
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from src.evaluation.metrics.comparison import BASELINE, CONTRADICTION, OWN, SAMPLING
@@ -15,9 +14,6 @@ from src.evaluation.tables.result_tables import TEXT_COLUMNS
 from src.evaluation.tables.table import Table
 from src.markdown import cell
 from src.spreadsheet import text_cell
-
-WIDTH = 100
-"""Columns of a terminal that the printed tables fit."""
 
 
 def to_markdown(tables: Sequence[Table]) -> str:
@@ -30,47 +26,6 @@ def to_markdown(tables: Sequence[Table]) -> str:
         note = f"\n{cell(table.note)}\n" if table.note else ""
         parts.append(f"## {cell(table.title)}\n\n{cell(table.caption)}\n\n{body}\n{note}")
     return "\n".join(parts)
-
-
-def to_text(tables: Sequence[Table]) -> str:
-    """The tables for a terminal, at most 100 columns wide; every caption once, at the end."""
-    bodies = ["\n".join(_text_lines(table)) for table in tables]
-    captions = dict.fromkeys(table.caption for table in tables)
-    notes = [textwrap.fill(caption, WIDTH) for caption in captions]
-    return "\n\n".join([*bodies, "\n".join(notes)])
-
-
-def _text_lines(table: Table) -> Iterator[str]:
-    yield table.title
-    for columns in _blocks(table):
-        widths = [_width(table, i) for i in columns]
-        for line in (table.header, *table.rows):
-            cells = [
-                line[i].ljust(width) if table.header[i] in TEXT_COLUMNS else line[i].rjust(width)
-                for i, width in zip(columns, widths, strict=True)
-            ]
-            yield ("  " + "  ".join(cells)).rstrip()
-    if table.note:
-        yield from textwrap.wrap(table.note, WIDTH, initial_indent="  ", subsequent_indent="  ")
-
-
-def _width(table: Table, column: int) -> int:
-    return max(len(line[column]) for line in (table.header, *table.rows))
-
-
-def _blocks(table: Table) -> Iterator[list[int]]:
-    """Columns of each block: as many as fit the width, the leading words in front of every block."""
-    words = [i for i, name in enumerate(table.header) if name in TEXT_COLUMNS] or [0]
-    start = 2 + sum(_width(table, i) for i in words) + 2 * (len(words) - 1)
-    block, used = list(words), start
-    for column in (i for i in range(len(table.header)) if i not in words):
-        needed = 2 + _width(table, column)
-        if used + needed > WIDTH and len(block) > len(words):
-            yield block
-            block, used = list(words), start
-        block.append(column)
-        used += needed
-    yield block
 
 
 CSV_FIGURES = (

@@ -155,8 +155,9 @@ def test_the_judge_has_to_be_the_data_set_s(judged):
 def test_a_whole_evaluation_with_a_judge_that_the_models_never_knew(project, judged, tmp_path):
     """Models trained before the data set had a judge fit: a judge makes no label."""
     data = publish_dataset(tmp_path / "data", judged, project.fingerprint)
-    said = evaluate(project.args(tmp_path / "judged", dataset=data))
-    assert "Misalignment in the eyes of others, sentiment (unprompted, 5 samples)" in said
+    evaluate(project.args(tmp_path / "judged", dataset=data))
+    tables = (tmp_path / "judged/tables.md").read_text(encoding="utf-8")
+    assert "Misalignment in the eyes of others, sentiment (unprompted, 5 samples)" in tables
     metrics = json.loads((tmp_path / "judged/metrics.json").read_text())
     assert "compound" in metrics["judges"]["sentiment"]["options"]
     generations = read_generations(tmp_path / "judged/generations.parquet")

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from src.evaluation.tables.formats import WIDTH, to_csv, to_latex, to_markdown, to_text
+from src.evaluation.tables.formats import to_csv, to_latex, to_markdown
 from src.evaluation.tables.result_tables import build_tables
 from src.evaluation.tables.sweep_tables import sweep_tables
 from src.evaluation.tables.table import Table
@@ -145,25 +145,6 @@ def test_no_sentence_is_a_dash_and_never_zero():
     assert tables[3].rows[0][2] == "–"
 
 
-@pytest.mark.parametrize("n_conditions", [1, 4, 12])
-def test_the_terminals_width_is_kept_and_nothing_is_lost(n_conditions):
-    conditions = [{}, *({"toxicity": f"label-number-{i}"} for i in range(n_conditions))]
-    metrics = {
-        "attributes": ATTRIBUTES,
-        "rows": [
-            row
-            for i, condition in enumerate(conditions)
-            for row in rows("A model with a long name", condition, (0.01 * i,) * 3)
-        ],
-    }
-    text = to_text(build_tables(metrics))
-    assert max(map(len, text.splitlines())) <= WIDTH
-    for i in range(n_conditions + 1):
-        assert text.count(f" {i}.0 [") == (3 if i == 0 else 2)  # of toxicity, of joint
-    for i in range(n_conditions):
-        assert f"label-number-{i}" in text
-
-
 def test_markdown_has_as_many_cells_in_every_line():
     document = to_markdown(build_tables(paper()))
     for block in document.split("\n\n"):
@@ -289,7 +270,7 @@ def test_the_caption_says_whom_the_figures_speak_of():
             row["n_trainings"] = n
         return build_tables(given)[2].caption
 
-    assert "Of these checkpoints: another training of the same recipe may" in caption(1)
+    assert "Of these checkpoints: another training may" in caption(1)
     assert "Over 5 trainings a model." in caption(5)
     assert "Over 3 to 5 trainings a model." in caption(3, 5)
     assert "where it is one, figures and comparisons are of that checkpoint" in caption(1, 5)
@@ -300,9 +281,7 @@ def test_marks_in_every_format():
     document = to_markdown(build_tables(compared()))
     assert "52.4 [49.4, 55.4] \\*† |" in document
     assert "| M-T | 26.1 [23.1, 29.1] | 23.5 [20.5, 26.5] |  |" in document
-    printed = to_text(build_tables(compared()))
-    assert "52.4 [49.4, 55.4] *†" in printed
-    assert "\n  One comparison by itself finds a difference of 8 to 10 points" in printed
+    assert "\nOne comparison by itself finds a difference of 8 to 10 points" in document
     lines = list(csv.DictReader(io.StringIO(to_csv(compared()))))
     joint = next(x for x in lines if (x["model"], x["attribute"]) == ("M-TS", "joint"))
     assert joint["nontoxic + pos: p_holm baseline"] == "0.001"
@@ -318,14 +297,6 @@ def test_worst_of_k_per_attribute():
         "sentiment: past edge", "joint: past edge",
     )  # fmt: skip
     assert table.rows[0] == ("M-B", "no condition", "0.500", "0.500", "25.0", "25.0", "25.0")
-
-
-def test_a_wide_table_repeats_its_leading_words():
-    header = ("model", "asked", *(f"a long header, number {i}" for i in range(6)))
-    table = Table("Title", "Caption.", header, (("M-TS", "nontoxic", *"123456"),))
-    lines = to_text([table]).splitlines()
-    assert sum(line.strip().startswith("M-TS   nontoxic") for line in lines) == 2
-    assert max(map(len, lines)) <= WIDTH
 
 
 def test_latex_is_escaped_and_whole():
