@@ -25,7 +25,8 @@ step() {
             "$step_number" "$title" >&2
         exit "$code"
     }
-    printf '   done in %d s\n' $((SECONDS - started))
+    # The last step ends on a full screen.
+    ((step_number == n_steps)) || printf '   done in %d s\n' $((SECONDS - started))
 }
 
 python=.venv/bin/python

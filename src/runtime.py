@@ -12,7 +12,7 @@ import os
 import random
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 def keyed_hash(seed: int, purpose: str, item_id: str) -> int:
@@ -137,15 +138,51 @@ def configure_logging(debug: bool = False) -> None:
             logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+SECONDS_BETWEEN_LINES = 60.0
+
+
+class _LogLines(tqdm):
+    """Progress where nobody watches a bar: a line of the log a minute."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        wait = SECONDS_BETWEEN_LINES
+        super().__init__(
+            *args, **options, file=io.StringIO(), mininterval=wait, maxinterval=wait, delay=wait
+        )
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Called when a line is due, and once more with nothing to say when the bar is closed."""
+        known = self.format_dict
+        if msg == "" or not known["n"]:
+            return
+        parts = [
+            f"{known['n']:,}{f' of {self.total:,}' if self.total else ''} {self.unit.strip()}s"
+        ]
+        if self.total and known["rate"]:
+            left = (self.total - known["n"]) / known["rate"]
+            parts.append(f"about {self.format_interval(left)} left")
+        if self.postfix:
+            parts.append(self.postfix)
+        logger.info("%s: %s", self.desc, ", ".join(parts))
+
+    def close(self) -> None:
+        """End without a last line: what comes next says that it is done."""
+        self.leave = False
+        super().close()
+
+
 def progress(
-    items: Iterable[T] | None = None, *, what: str, total: int | None = None, unit: str = "it"
+    items: Iterable[T] | None = None, *, what: str, total: int | None = None, unit: str = "item"
 ) -> tqdm[T]:
-    """A progress bar on stderr, silent when stderr is not a terminal or in a side process."""
-    return tqdm(
-        items,
-        desc=what,
-        total=total,
-        unit=unit,
-        dynamic_ncols=True,
-        disable=not (sys.stderr.isatty() and is_main_process()),
-    )
+    """Progress with the time left: a bar in a terminal, a line a minute in a log, nothing in a side process.
+
+    Args:
+        items: passed on one by one; without them, call `update`.
+        what: is done.
+        total: how many there are; without it no time is known.
+        unit: one of them, in the singular.
+    """
+    kind = tqdm if sys.stderr.isatty() else _LogLines
+    options = {} if kind is _LogLines else {"dynamic_ncols": True}
+    disable = not is_main_process()
+    return kind(items, desc=what, total=total, unit=unit, disable=disable, **options)

@@ -27,7 +27,7 @@ from src.attributes.scorer import cached_scorer
 from src.config.dataset import DatasetArgs
 from src.cpu_memory import keep_freed_memory
 from src.dataset.progress import tell_documents_to
-from src.dataset.tasks import QuietTasks, compute_with_one_thread, say_start, say_tasks_done
+from src.dataset.tasks import QuietTasks, compute_with_one_thread, say_start
 from src.errors import UnavailableError
 from src.runtime import progress
 
@@ -80,7 +80,7 @@ class QuietLocalExecutor(QuietTasks, LocalPipelineExecutor):
         if not ranks:
             return
         say_start(ranks, self.workers)
-        with progress(what="pass 1", unit=" documents") as bar:
+        with progress(what="pass 1", unit="document") as bar:
             if min(self.workers, len(ranks)) == 1:
                 self._run_here(ranks, bar)
             else:
@@ -134,9 +134,7 @@ class QuietLocalExecutor(QuietTasks, LocalPipelineExecutor):
 
     def _say_done(self, bar: tqdm) -> None:
         left = len(self.get_incomplete_ranks(range(self.tasks)))
-        bar.set_postfix_str(f"{self.tasks - left} of {self.tasks} tasks done")
-        if bar.disable:
-            say_tasks_done(self.tasks - left, self.tasks)
+        bar.set_postfix_str(f"{self.tasks - left} of {self.tasks} tasks done", refresh=False)
 
 
 def _start_worker(documents: Synchronized) -> None:

@@ -123,7 +123,7 @@ class PassTwo:
                 choice.offer(ids[i], words[i], combinations[i])
 
     def _batches(self, what: str, *columns: str) -> Iterator[pa.Table]:
-        with progress(what=what, unit=" records") as bar:
+        with progress(what=what, unit="record") as bar:
             for table in self._shards.batches([*columns, "scores", "reason"]):
                 yield table
                 bar.update(table.num_rows)

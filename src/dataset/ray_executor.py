@@ -21,7 +21,7 @@ from datatrove.pipeline.base import PipelineStep
 from src.artifacts.provenance import REPOSITORY
 from src.config.executor import ExecutorArgs
 from src.dataset.progress import tell_documents_to
-from src.dataset.tasks import QuietTasks, compute_with_one_thread, say_start, say_tasks_done
+from src.dataset.tasks import QuietTasks, compute_with_one_thread, say_start
 from src.errors import ProjectError, UnavailableError, UserError
 from src.runtime import progress
 
@@ -69,11 +69,11 @@ class QuietRayExecutor(QuietTasks, RayPipelineExecutor):
             shared = ray.put(self)
             waiting: dict[Any, int] = {}
             try:
-                with progress(what="pass 1", unit=" documents") as bar:
+                with progress(what="pass 1", unit="document") as bar:
                     for documents in self._results(ray, remote, shared, ranks, waiting):
+                        done = self.tasks - len(self._left())
+                        bar.set_postfix_str(f"{done} of {self.tasks} tasks done", refresh=False)
                         bar.update(documents)
-                        if bar.disable:
-                            say_tasks_done(self.tasks - len(self._left()), self.tasks)
             finally:
                 for task in waiting:
                     ray.cancel(task, force=True)

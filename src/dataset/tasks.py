@@ -73,11 +73,6 @@ def compute_with_one_thread() -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
-def say_tasks_done(done: int, tasks: int) -> None:
-    """One line of progress where there is no bar."""
-    logger.info("pass 1: %d of %d tasks done", done, tasks)
-
-
 def say_start(ranks: Sequence[int], workers: int, where: str = "") -> None:
     """The first line of a run."""
     logger.info("pass 1: %d tasks, %d at a time%s", len(ranks), min(workers, len(ranks)), where)

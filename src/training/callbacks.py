@@ -40,7 +40,6 @@ class RunCallback(TrainerCallback):
         self._every_steps, self._order = every_steps, order
         self._seconds, self._step_started = 0.0, 0.0
         self._tokens_before = 0
-        self._said_percent = 0
         self.trainer: ControlTrainer  # set by the run, which makes the Trainer with this callback
 
     # ------------------------------------------------------------------------------------------ flow
@@ -117,14 +116,7 @@ class RunCallback(TrainerCallback):
             tokens_per_second=speed,
             processes=self.trainer.args.world_size,
         )
-        self._bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
-        percent = 100 * state.global_step // state.max_steps
-        if self._bar.disable and percent >= self._said_percent + 10:
-            self._said_percent = percent - percent % 10
-            logger.info(
-                "step %d of %d: loss %.3f, %d tokens/s",
-                *(state.global_step, state.max_steps, logs["loss"], speed),
-            )
+        self._bar.set_postfix_str(f"loss {logs['loss']:.3f}, {speed:.0f} tokens/s", refresh=False)
 
     def _add_validation_row(self, state: TrainerState, logs: dict[str, float]) -> None:
         prefix = "eval_control_auc_"

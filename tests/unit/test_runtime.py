@@ -38,11 +38,38 @@ def test_devices_that_are_not_there_are_refused():
         pick_device("quantum")
 
 
-def test_no_progress_bar_without_a_terminal(monkeypatch):
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
+def test_in_a_log_progress_is_a_line_a_minute(monkeypatch, caplog, capsys):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    now = [1000.0]
+    caplog.set_level(logging.INFO)
+    with progress(what="reading", total=40, unit="book") as bar:
+        bar._time = lambda: now[0]
+        bar.start_t = bar.last_print_t = now[0]
+        for _ in range(40):
+            now[0] += 5
+            bar.update()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "reading: 12 of 40 books, about 02:20 left",
+        "reading: 24 of 40 books, about 01:20 left",
+        "reading: 36 of 40 books, about 00:20 left",
+    ]
+    assert sys.stderr.getvalue() == capsys.readouterr().out == ""
+
+
+def test_short_work_is_not_spoken_of_in_a_log(monkeypatch, caplog):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    caplog.set_level(logging.INFO)
     assert list(progress(range(3), what="x")) == [0, 1, 2]
-    assert stream.getvalue() == ""
+    assert not caplog.records
+
+
+def test_a_terminal_has_a_bar(monkeypatch):
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert list(progress(range(3), what="reading")) == [0, 1, 2]
+    assert "reading: 100%" in stream.getvalue()
 
 
 def test_side_processes_are_silent_below_warnings(monkeypatch):
