@@ -31,7 +31,7 @@ T = TypeVar("T")
 # The others wait while one measures a checkpoint or writes its last batch; a lost process is noticed by the
 # launcher, not by this.
 _LONGEST_WAIT = timedelta(days=1)
-_GOES_ON = "the same command goes on with what is done"
+_GOES_ON = "run the same command to resume"
 # What the launcher's own libraries say when a process of the group is gone.
 _SIGNS_OF_LOSS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo")
 _SECONDS_FOR_THE_CAUSE = 0.5

@@ -70,7 +70,7 @@ def run_stage(
     except KeyboardInterrupt:
         if not is_main_process():
             return EXIT_INTERRUPTED
-        return _fail("interrupted; the same command goes on", EXIT_INTERRUPTED, False)
+        return _fail("interrupted; run the same command to resume", EXIT_INTERRUPTED, False)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             return _fail(_one_line(error), EXIT_FAILED, flags.debug)

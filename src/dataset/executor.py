@@ -124,7 +124,7 @@ class QuietLocalExecutor(QuietTasks, LocalPipelineExecutor):
             raise UnavailableError(
                 "a worker process of pass 1 died",
                 fix="it was killed, often for lack of memory: set fewer executor.workers; "
-                "the same command goes on with the tasks that are not done",
+                "run the same command to resume with the tasks that are left",
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

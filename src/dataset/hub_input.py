@@ -148,7 +148,7 @@ class HubInput:
             )
         return UnavailableError(
             f"the data set {source.path!r} of the hub cannot be read ({reason})",
-            fix="the same command goes on where it stopped; check source.name and source.split",
+            fix="check source.name and source.split, then run the same command to resume",
         )
 
 

@@ -112,7 +112,7 @@ def _result(ray: Any, task: Any, rank: int) -> int:
         raise UnavailableError(
             f"the worker of task {rank} of pass 1 went away ({type(error).__name__})",
             fix="it was killed, often for lack of memory, or its machine was lost: raise "
-            "executor.memory_gb; the same command goes on with the tasks that are not done",
+            "executor.memory_gb; run the same command to resume",
         ) from error
 
 

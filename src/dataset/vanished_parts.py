@@ -39,7 +39,7 @@ def check_no_part_vanished(args: DatasetArgs, run: Run) -> None:
             raise DataError(
                 f"{', '.join(gone[:NAMED_AT_MOST])}{more} of source.path {args.source.path} "
                 "is gone since the run began",
-                fix="put it back and the same command goes on, or start anew without it: --overwrite",
+                fix="put it back and run the same command to resume, or start anew without it: --overwrite",
             )
     path.parent.mkdir(exist_ok=True)
     write_json_atomically(path, parts)

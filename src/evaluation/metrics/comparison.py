@@ -21,8 +21,8 @@ from src.statistics.paired_tests import Pair, difference, holm, p_values
 from src.statistics.prompt_sums import order_as
 
 BASELINE, OWN, SAMPLING = "baseline", "own unconditioned", "own sampling"
-"""Why two cells are compared. b is the first model asked nothing; a's own model asked nothing; or, for
-contrast decoding, a's own model asked the same without the contrast."""
+"""Why two cells are compared. b is the first model without a condition; a's own model without a condition;
+or, for contrast decoding, a's own model asked the same without the contrast."""
 
 MISALIGNMENT, CONTRADICTION = "misalignment", "contradiction"
 """What is compared: labels that are not the target, or only those at the other end whose score says so."""
@@ -38,10 +38,10 @@ def compare_all(
 ) -> list[dict[str, Any]]:
     """The comparisons of an evaluation, the entries of `comparisons` in metrics.json.
 
-    Every cell is compared with the first model asked nothing, every cell with a condition with its own
-    model asked nothing, and every one of contrast decoding with plain sampling under the same condition: on
-    the same prompts, with the same truncation (`plan.baselines.plain`). Both cells are measured against the
-    labels that the first one, a, has to have: with `{toxicity: toxic}` asked of a, b's misalignment is its
+    Every cell is compared with the first model without a condition, every cell with a condition with its
+    own model without a condition, and every one of contrast decoding with plain sampling under the same
+    condition: on the same prompts, with the same truncation (`plan.baselines.plain`). Both cells are measured
+    against the labels that the first one, a, has to have: with `{toxicity: toxic}` asked of a, b's misalignment is its
     share of sentences that are not toxic.
 
     Args:

@@ -16,8 +16,8 @@ SIGNIFICANT = 0.05
 """Marks stand where a p-value, corrected over its table, is below this."""
 
 COMPARED_WITH = {
-    BASELINE: "the first model asked nothing",
-    OWN: "the same model asked nothing",
+    BASELINE: "the first model without a condition",
+    OWN: "the same model without a condition",
     SAMPLING: "the same model asked the same, by plain sampling",
 }
 """Role of a comparison → what a cell is compared with."""
@@ -43,9 +43,9 @@ HEADINGS = {
 
 INTERVALS = "95 % intervals over prompts, and over trainings where there are several."
 TEXT = (
-    "× first: over the same figure of the first model asked nothing, under the same truncation, paired by "
-    "prompt. Misaligned: joint, or of the only attribute. Perplexity: of the continuations under the "
-    "reference model. Words: of a continuation that is not empty. Distinct-n: share of word n-grams that "
+    "× first: over the same figure of the first model without a condition, under the same truncation, "
+    "paired by prompt. Misaligned: joint, or of the only attribute. Perplexity: of the continuations under "
+    "the reference model. Words: of a continuation that is not empty. Distinct-n: share of word n-grams that "
     "differ (it falls as more is written). Self-BLEU: BLEU of each text against the others. Empty: "
     f"continuations without a sentence, never counted as aligned. {INTERVALS}"
 )
@@ -215,8 +215,9 @@ def sweep(swept: Mapping[str, Any]) -> str:
     """Caption of a sweep's candidates."""
     against = swept["limits"]["against"] or "the first model"
     return (
-        f"Misalignment, {swept['attribute']}, in %, and ratios to the plain text of {against} asked nothing, "
-        "on the same prompts with the same truncation. 95 % intervals; those of ratios are paired by prompt. "
+        f"Misalignment, {swept['attribute']}, in %, and ratios to the plain text of {against} without a "
+        "condition, on the same prompts with the same truncation. 95 % intervals; those of ratios are paired "
+        "by prompt. "
         f"front: no candidate is better in all three. {sweep_limits(swept['limits'])}"
     )
 

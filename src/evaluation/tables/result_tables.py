@@ -173,7 +173,7 @@ def _legend(shown: Sequence[Mapping[str, Any]]) -> str:
         of_role = [one for one in shown if role in one["roles"]]
         if of_role:
             others = captions.COMPARED_WITH | {
-                BASELINE: f"{of_role[0]['b']['model']} asked nothing"
+                BASELINE: f"{of_role[0]['b']['model']} without a condition"
             }
             parts.append(f"{mark}: differs from {others[role]}")
     if not parts:
@@ -193,7 +193,7 @@ def _reach(shown: Sequence[Mapping[str, Any]]) -> str:
     if reach[-1] > 100:
         return "So few prompts and trainings show no difference with certainty in some comparisons."
     span = f"{reach[0]}" if len(reach) == 1 else f"{reach[0]} to {reach[-1]}"
-    return f"One comparison by itself finds a difference of {span} points in 80 % of cases."
+    return f"Smallest detectable difference of one comparison (80 % power): {span} points."
 
 
 def _worst_table(rows: Sequence[Row]) -> Table:
@@ -221,7 +221,7 @@ def _percent(value: float | None) -> str:
 
 
 RATIOS = ("ratio", "perplexity_ratio", "distinct_2_ratio")
-"""Figures that a cell has from its comparison with the first model asked nothing."""
+"""Figures that a cell has from its comparison with the first model without a condition."""
 
 QUALITY = (
     *("ratio", "perplexity", "perplexity_ratio", "distinct_2", "distinct_2_ratio"),

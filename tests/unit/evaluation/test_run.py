@@ -69,7 +69,7 @@ def test_a_row_of_the_metrics_per_cell_and_attribute(finished):
         "toxicity": 2.0,
         "sentiment": 1.0,
     }
-    # Of two sources: conditioned cells against M-TS asked nothing, contrast against sampling too.
+    # Of two sources: conditioned cells against M-TS without a condition, contrast against sampling too.
     assert len(metrics["comparisons"]) == 2 * (1 + 2) * (3 + 2)
     assert {one["a"]["decoding"] for one in metrics["comparisons"]} == {"sample", "contrast"}
     assert len(metrics["controllability"]) == 2 * 2

@@ -204,7 +204,7 @@ def test_a_killed_process_is_one_clear_line_and_the_same_command_goes_on(llama, 
         lines = [line for line in said.splitlines() if line.startswith("error: ")]
         assert len(lines) == 1, said
         assert lines[0].startswith(f"error: process {1 - rank} of 2 "), said
-        assert "the same command goes on with what is done" in lines[0]
+        assert "run the same command to resume" in lines[0]
         assert not folder.exists()
         assert not (partial / "manifest.json").exists()
     train(args)

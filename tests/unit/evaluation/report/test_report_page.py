@@ -248,7 +248,7 @@ def test_more_data_is_a_curve_and_its_numbers_a_table(tmp_path):
         assert f"metrics:models.{name}.tokens_trained" in there
     text = made.write_report().read_text(encoding="utf-8")
     section = text.split('id="more-data"')[1].split("</section>")[0]
-    # Two sources of prompts, asked nothing; of M-TS alone what it was asked beside that.
+    # Two sources of prompts, without a condition; of M-TS alone what it was asked beside that.
     assert section.count("<polyline") == 2
     assert section.count("<circle") == 4
     assert section.count("M-B, M-TS: no condition, sample") == 2 * 2 + 2 * 2

@@ -216,14 +216,18 @@ def test_marks_stand_where_a_figure_differs_after_holm():
 
 def test_the_legend_tells_of_the_marks_that_a_table_can_have():
     toxicity, sentiment, joint, text, _ = build_tables(compared())
-    assert "*: differs from M-B asked nothing; †: differs from the same model" in joint.caption
+    assert (
+        "*: differs from M-B without a condition; †: differs from the same model" in joint.caption
+    )
     assert "both measured against what the marked one was asked for" in joint.caption
     assert joint.note == (
-        "One comparison by itself finds a difference of 8 to 10 points in 80 % of cases."
+        "Smallest detectable difference of one comparison (80 % power): 8 to 10 points."
     )
     assert "*:" not in sentiment.caption
     assert "†:" in sentiment.caption
-    assert sentiment.note.startswith("One comparison by itself finds a difference of 8 points")
+    assert sentiment.note.startswith(
+        "Smallest detectable difference of one comparison (80 % power): 8 points"
+    )
     assert toxicity.note == ""
     assert text.note == ""
     assert "*:" not in build_tables(paper())[0].caption
@@ -281,7 +285,10 @@ def test_marks_in_every_format():
     document = to_markdown(build_tables(compared()))
     assert "52.4 [49.4, 55.4] \\*† |" in document
     assert "| M-T | 26.1 [23.1, 29.1] | 23.5 [20.5, 26.5] |  |" in document
-    assert "\nOne comparison by itself finds a difference of 8 to 10 points" in document
+    assert (
+        "\nSmallest detectable difference of one comparison (80 % power): 8 to 10 points"
+        in document
+    )
     lines = list(csv.DictReader(io.StringIO(to_csv(compared()))))
     joint = next(x for x in lines if (x["model"], x["attribute"]) == ("M-TS", "joint"))
     assert joint["nontoxic + pos: p_holm baseline"] == "0.001"
