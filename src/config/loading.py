@@ -178,5 +178,8 @@ def _index(holder: Any, key: str, holder_name: str) -> str | int:
     if not isinstance(holder, list):
         raise LookupError(f"{holder_name} is {holder!r} and holds no keys")
     if not (key.isdecimal() and int(key) < len(holder)):
-        raise LookupError(f"{holder_name} is a list of {len(holder)}, {key!r} is not a place in it")
+        first = f"; the first is {holder_name}.0" if holder else ""
+        raise LookupError(
+            f"{holder_name} is a list of {len(holder)}, {key!r} is not a place in it{first}"
+        )
     return int(key)

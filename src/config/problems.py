@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import difflib
 import types
-from typing import Annotated, Any, Union, get_args, get_origin
+from collections.abc import Iterator
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from src.config.yaml_tree import Tree
 
 Path = tuple[str | int, ...]
+OTHER_NAMES = {
+    "bfloat16": "bf16", "float16": "fp16", "half": "fp16", "float32": "fp32", "float": "fp32",
+    "ddp": "data_parallel", "lr": "learning_rate", "optimizer": "optimisation",
+}  # fmt: skip
+"""What other programs call it, where the letters alone would not tell."""
+NEAR = 0.7
+HERE, OTHER_KIND = 0.1, 0.05  # a key is the likelier meant the less of what was typed has to move
+MOST_HINTS, MOST_INNER = 3, 20
+
+
+class _Key(NamedTuple):
+    """A key that the args may have; in its path `<name>` and `<n>` stand for any one."""
+
+    path: tuple[str, ...]
+    owner: type[BaseModel]
+    needed: bool
 
 
 def describe_problems(error: ValidationError, model: type[BaseModel], tree: Tree) -> list[str]:
@@ -21,7 +38,16 @@ def describe_problems(error: ValidationError, model: type[BaseModel], tree: Tree
         model: the args model, for the keys that are allowed.
         tree: the args as written, for files and lines.
     """
-    return [_describe(problem, model, tree) for problem in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    return [_describe(one, model, tree) for one in found if not _follows_from_another(one, found)]
+
+
+def _follows_from_another(problem: Any, found: list[Any]) -> bool:
+    """Pydantic calls a list too short once it has refused the items."""
+    loc = problem["loc"]
+    return problem["type"] == "too_short" and any(
+        len(other["loc"]) > len(loc) and other["loc"][: len(loc)] == loc for other in found
+    )
 
 
 def _describe(problem: Any, model: type[BaseModel], tree: Tree) -> str:
@@ -31,10 +57,7 @@ def _describe(problem: Any, model: type[BaseModel], tree: Tree) -> str:
     where = f"{place}: {key}" if place else key
     kind = problem["type"]
     if kind == "extra_forbidden":
-        allowed = _keys(holder)
-        near = difflib.get_close_matches(str(path[-1]), allowed, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        return f"{where}: unknown key; allowed: {', '.join(allowed)}.{hint}"
+        return f"{where}: unknown key{_about_unknown(path, holder, model, problem['input'])}"
     if kind == "missing":
         what = _description(holder, str(path[-1]))
         return f"{where}: missing{f' ({what})' if what else ''}"
@@ -48,12 +71,80 @@ def _describe(problem: Any, model: type[BaseModel], tree: Tree) -> str:
         value = (
             problem["input"].get("kind") if isinstance(problem["input"], dict) else problem["input"]
         )
-        near = difflib.get_close_matches(str(value), options, n=1)
+        word = _usual(str(value).lower().removeprefix("torch."))
+        near = difflib.get_close_matches(word, options, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return (
             f"{where}: not one of the values; got {value!r}; allowed: {', '.join(options)}.{hint}"
         )
+    if get_origin(holder) is dict and path[-1] in _keys(_below(holder, path[-1])):
+        got += f". Did you mean {'.'.join(map(str, path[:-1]))}.<name>.{path[-1]}?"
     return f"{where}: {message[0].lower()}{message[1:]}{got}"
+
+
+def _about_unknown(path: Path, holder: Any, model: type[BaseModel], value: Any) -> str:
+    """Where the key has its place; and the keys allowed here, where they may be what was meant."""
+    key, allowed = str(path[-1]), ", ".join(_keys(holder))
+    if "." in key:
+        return f". In a file, write {': {'.join(key.split('.'))}: …{'}' * key.count('.')}"
+    # A section of a wrong name is known by what it holds.
+    inner = list(value)[:MOST_INNER] if isinstance(value, dict) else []
+    for typed in (path, *((*path, name) for name in inner)):
+        found = _nearest(typed, holder, model)
+        if found:
+            places = dict.fromkeys(_place(one, typed, holder) for one in found)
+            *level, name = found[0].path
+            guessed = name != _usual(typed[-1]) and _is_at(tuple(level), path[:-1])
+            hint = f". Did you mean {'? Or '.join(list(places)[:MOST_HINTS])}?"
+            return f"{hint} Allowed: {allowed}." if guessed else hint
+    return f"; allowed: {allowed}."
+
+
+def _nearest(typed: Path, holder: Any, model: type[BaseModel]) -> list[_Key]:
+    """The keys of all the args that are nearest to what was typed, those that every run sets first."""
+    keys, word = list(_all_keys(model)), _usual(typed[-1])
+    scores: dict[_Key, float] = {}
+    names = {key.path[-1] for key in keys}
+    for name in difflib.get_close_matches(word, names, n=len(names), cutoff=NEAR - HERE):
+        ratio = difflib.SequenceMatcher(None, name, word).ratio()
+        for key in (key for key in keys if key.path[-1] == name):
+            near = _is_at(key.path[:-1], typed[:-1])
+            scores[key] = ratio + near * (HERE if key.owner is holder else OTHER_KIND)
+    best = max(scores.values(), default=0.0)
+    found = [key for key in keys if best >= NEAR and scores.get(key) == best]
+    return sorted(found, key=lambda key: not key.needed)
+
+
+def _place(key: _Key, typed: Path, holder: Any) -> str:
+    name = key.path[-1]
+    if not _is_at(key.path[:-1], typed[:-1]):
+        return ".".join(key.path) if len(key.path) > 1 else f"{name} at the top level"
+    return f"{name!r}" if key.owner is holder else f"{name!r} of kind {_tag(key.owner)!r}"
+
+
+def _is_at(level: tuple[str, ...], path: Path) -> bool:
+    return len(level) == len(path) and all(
+        one in ("<name>", "<n>", str(step)) for one, step in zip(level, path, strict=True)
+    )
+
+
+def _usual(name: object) -> str:
+    return OTHER_NAMES.get(str(name), str(name))
+
+
+def _all_keys(annotation: Any, path: tuple[str, ...] = (), needed: bool = True) -> Iterator[_Key]:
+    members = _members(annotation)
+    for member in members:
+        if _is_model(member):
+            for name, field in member.model_fields.items():
+                key = _Key(
+                    (*path, name), member, needed and field.is_required() and len(members) == 1
+                )
+                yield key
+                yield from _all_keys(field.annotation, key.path, key.needed)
+        elif get_origin(member) in (dict, tuple, list):
+            step = "<name>" if get_origin(member) is dict else "<n>"
+            yield from _all_keys(_below(member, 0), (*path, step), needed)
 
 
 def _follow(loc: Path, model: type[BaseModel], value: Any) -> tuple[Path, Any]:
@@ -62,19 +153,18 @@ def _follow(loc: Path, model: type[BaseModel], value: Any) -> tuple[Path, Any]:
     annotation: Any = model
     holder: Any = model
     for step in loc:
-        annotation = _bare(annotation)
-        members = (
-            [_bare(member) for member in get_args(annotation)] if _is_union(annotation) else []
-        )
-        chosen = [m for m in members if _is_model(m) and step in (_tag(m), m.__name__)]
+        members = _members(annotation)
+        models = [member for member in members if _is_model(member)]
+        chosen = [m for m in models if len(members) > 1 and step in (_tag(m), m.__name__)]
         if chosen:
             annotation = chosen[0]
             continue
-        if isinstance(step, str) and members and not any(_holds_keys(m) for m in members):
+        if isinstance(step, str) and len(members) > 1 and not any(map(_holds_keys, members)):
             continue
-        holder = annotation
+        holder = (models or members)[0]
         path = (*path, step)
-        annotation = _below(annotation, members, step)
+        found = (_below(member, step) for member in members)
+        annotation = next((one for one in found if one is not None), None)
     return path, holder
 
 
@@ -82,10 +172,7 @@ def _holds_keys(annotation: Any) -> bool:
     return _is_model(annotation) or get_origin(annotation) is dict
 
 
-def _below(annotation: Any, members: list[Any], step: str | int) -> Any:
-    if _is_union(annotation):
-        found = [m for m in (_below(member, [], step) for member in members) if m is not None]
-        return found[0] if found else None
+def _below(annotation: Any, step: str | int) -> Any:
     if _is_model(annotation):
         field = annotation.model_fields.get(str(step))
         return field.annotation if field else None
@@ -97,14 +184,13 @@ def _below(annotation: Any, members: list[Any], step: str | int) -> Any:
     return None
 
 
-def _bare(annotation: Any) -> Any:
+def _members(annotation: Any) -> list[Any]:
+    """What an annotation may stand for: itself, or what a union joins."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
-    return annotation
-
-
-def _is_union(annotation: Any) -> bool:
-    return get_origin(annotation) in (Union, types.UnionType)
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return [annotation]
+    return [member for one in get_args(annotation) for member in _members(one)]
 
 
 def _is_model(annotation: Any) -> bool:

@@ -289,3 +289,116 @@ def test_a_mistake_in_conditions_is_told_once(tmp_path):
     said = problems(EvaluationArgs, tmp_path / "number")
     assert said.count("models.M-TS.conditions.0.toxicity: ") == 1
     assert said.count("\n") == 0
+
+
+STAGES = {
+    "dataset": (DatasetArgs, DATASET),
+    "train": (TrainingArgs, TRAIN),
+    "evaluate": (EvaluationArgs, EVALUATION),
+}
+# Stage, what is typed, and what is asked back.
+MISPLACED = [
+    ("train", "learning_rate=1e-4", "optimisation.learning_rate? Or control_tokens.learning_rate?"),
+    ("train", "precision=bf16", "optimisation.precision?"),
+    ("train", "optimisation.seed=1", "seed at the top level?"),
+    ("train", "optimisation.model.name=x", "model at the top level?"),
+    ("train", "model.learning_rate=1", "optimisation.learning_rate? Or control_tokens"),
+    ("train", "training.max_steps=3", "optimisation.max_steps?"),
+    ("dataset", "document_share=0.1", "validation.document_share?"),
+    ("dataset", "source.cleaning=paper", "cleaning at the top level?"),
+    ("dataset", "source.labels=[a, b]", "attributes.<name>.labels?"),
+    ("dataset", "partition=gpu", "executor.slurm.partition?"),
+    ("dataset", "source.split=test", "'split' of kind 'hub'?"),
+    ("dataset", "attributes.labels=[a, b]", "attributes.<name>.labels?"),
+    ("evaluate", "checkpoint=final", "models.<name>.checkpoint?"),
+    ("evaluate", "prompts.0.top_p=1", "decodings.<name>.top_p? Or sweep.top_p?"),
+    ("evaluate", "models.M-B.text_key=x", "prompts.<n>.text_key? Or selection_prompts.text_key?"),
+    ("evaluate", "models.M-B.batch_size=3", "batch_size at the top level?"),
+    ("evaluate", "decodings.top_p=0.5", "decodings.<name>.top_p?"),
+    ("evaluate", "model=x", "'models'?"),  # nearer than sweep.model, which has the very name
+]
+MISSPELT = [
+    ("train", "lerning_rate=1", "optimisation.learning_rate? Or control_tokens.learning_rate?"),
+    ("train", "lr=1", "optimisation.learning_rate? Or control_tokens.learning_rate?"),
+    ("train", "control_tokens.lerning_rate=1", "'learning_rate'?"),
+    ("train", "optimizer.x=1", "'optimisation'?"),
+    ("train", "model.sed=1", "seed at the top level?"),
+    ("dataset", "source.text_ky=x", "'text_key'?"),
+    ("dataset", "document_shares=0.1", "validation.document_share?"),
+    ("evaluate", "models.M-B.top_pp=1", "decodings.<name>.top_p? Or sweep.top_p?"),
+    ("evaluate", "selection_prompts={kind: validation, cont: 3}", "'count'?"),
+    ("evaluate", "choose.againts=M-B", "'against'?"),
+    ("evaluate", "sweep.condtion={}", "'condition'?"),
+]
+
+
+@pytest.mark.parametrize("stage,override,hint", MISPLACED + MISSPELT)
+def test_a_key_at_the_wrong_level_is_told_its_place(tmp_path, stage, override, hint):
+    model, text = STAGES[stage]
+    said = problems(model, write(tmp_path, "run", text), [override])
+    assert f" Did you mean {hint}" in said
+    assert [line for line in said.splitlines() if "missing" not in line] == [
+        line for line in said.splitlines() if "Did you mean" in line
+    ]
+
+
+@pytest.mark.parametrize(
+    "stage,line,hint",
+    [
+        ("train", "learning_rate: 1e-4", "7: learning_rate: unknown key. Did you mean optimisation."),
+        ("train", "  seed: 1", "7: optimisation.seed: unknown key. Did you mean seed at the top"),
+        ("dataset", "    seed: 1", "11: attributes.toxicity.seed: unknown key. Did you mean seed at"),
+        ("evaluate", "top_k: 4", "6: top_k: unknown key. Did you mean decodings.<name>.top_k?"),
+        ("train", "model.name: x", "7: model.name: unknown key. In a file, write model: {name: …}"),
+    ],
+)  # fmt: skip
+def test_so_is_one_in_a_file(tmp_path, stage, line, hint):
+    model, text = STAGES[stage]
+    assert f"run.yaml:{hint}" in problems(model, write(tmp_path, "run", f"{text}{line}\n"))
+
+
+def test_the_keys_allowed_are_listed_where_one_of_them_may_be_meant(tmp_path):
+    file = write(tmp_path, "run", TRAIN)
+    for elsewhere in ("learning_rate", "lerning_rate"):
+        assert "llowed" not in problems(TrainingArgs, file, [f"{elsewhere}=1"])
+    said = problems(TrainingArgs, file, ["model.revison=1"])
+    assert said.endswith("Did you mean 'revision'? Allowed: name, revision, from_scratch.")
+    said = problems(TrainingArgs, file, ["model.zzz=1"])
+    assert said.endswith("model.zzz: unknown key; allowed: name, revision, from_scratch.")
+    file = write(tmp_path, "sweep", EVALUATION)
+    assert "sweep.zzz: unknown key; allowed: model, condition" in problems(
+        EvaluationArgs, file, ["sweep.zzz=1"]
+    )
+
+
+def test_a_list_says_how_its_items_are_named(tmp_path):
+    file = write(tmp_path, "run", EVALUATION)
+    assert "the first is prompts.0" in problems(EvaluationArgs, file, ["prompts.count=3"])
+
+
+@pytest.mark.parametrize(
+    "override,near",
+    [
+        ("optimisation.precision=bfloat16", "bf16"),
+        ("optimisation.precision=torch.bfloat16", "bf16"),
+        ("optimisation.precision=BF16", "bf16"),
+        ("optimisation.precision=float16", "fp16"),
+        ("optimisation.precision=half", "fp16"),
+        ("optimisation.precision=float32", "fp32"),
+        ("optimisation.precision=float", "fp32"),
+        ("parallel.strategy=ddp", "data_parallel"),
+        ("parallel.strategy=FSDP", "fsdp"),
+        ("optimisation.precision=int8", None),
+        ("optimisation.precision=float64", None),
+        ("optimisation.precision=double", None),
+        ("optimisation.lr_scheduler=polynomial", None),
+        ("foo=1", None),
+        ("model.temperature=1", None),
+        ("optimisation.beta1=1", None),
+        ("verbose=1", None),
+        ("workers=1", None),
+    ],
+)
+def test_hints_of_values_and_no_silly_ones(tmp_path, override, near):
+    said = problems(TrainingArgs, write(tmp_path, "run", TRAIN), [override])
+    assert said.partition("Did you mean ")[2] == (f"{near!r}?" if near else "")
