@@ -56,6 +56,16 @@ class OptimisationArgs(Strict):
     max_sentences: int | None = Field(
         default=None, ge=1, description="train on this many sentences, drawn by the seed; null: all"
     )
+    draw: Literal["natural", "balanced"] = Field(
+        default="natural",
+        description="natural: sentences as they come; balanced: equally from every combination of labels, so "
+        "that rare ones are learned too; the same draw for all models of a data set",
+    )
+    most_repeats: int = Field(
+        default=4,
+        ge=1,
+        description="with balanced, how often a sentence is drawn at most in an epoch",
+    )
     weight_decay: float = Field(default=0.1, ge=0.0, description="AdamW weight decay")
     warmup_ratio: Rate = Field(
         default=0.01,

@@ -20,6 +20,7 @@ from src.runtime import is_main_process, process_rank, world_size
 from src.training.callbacks import RunCallback
 from src.training.checkpoints import Checkpoints, Progress
 from src.training.curve import draw_curve
+from src.training.drawing import Drawn
 from src.training.examples import Collator, Examples, LengthGroupedOrder
 from src.training.layout import CURVE, FINAL, TIMING
 from src.training.metrics_log import MetricsLog
@@ -89,13 +90,14 @@ def make_trainer(
     _quiet_transformers()
     tokenised = checkpoints.trainer_folder.with_name("sentences")
     if is_main_process():
+        for line in plan.drawing.describe():
+            logger.info("%s", line)
         write_sentences(
             tokenised,
             plan.dataset,
             plan.tokenizer,
             plan.attributes,
-            max_sentences=args.optimisation.max_sentences,
-            seed=args.seed,
+            Drawn(plan.dataset.folder, plan.attributes, plan.drawing, args.seed).times,
         )
     wait_for_everyone()
     sentences = open_sentences(tokenised)
@@ -217,6 +219,7 @@ def _facts(
         ],
         "tokens_trained": last["tokens_seen"],
         "sentences": plan.schedule.sentences,
+        "drawn": plan.drawing.to_json(),
         "steps": last["step"],
         # In the order in which they took part: a run may go on with another number.
         "processes": list(dict.fromkeys(row["processes"] for row in log.timing())),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import torch
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 from transformers.integrations import get_available_reporting_integrations
@@ -27,6 +25,7 @@ from src.language_model import (
 from src.problems import Problems
 from src.process_group import check_launcher
 from src.runtime import is_first_of_its_machine, pick_device, world_size
+from src.training.drawing import Drawing, plan_drawing
 from src.training.layout import nothing_saved_yet
 from src.training.schedule import Schedule, plan_schedule
 from src.training.validation import ValidationSentences, choose_validation
@@ -48,6 +47,7 @@ class Plan:
     validation: ValidationSentences | None
     disk_bytes: int
     strategy: str
+    drawing: Drawing
 
     def describe(self, args: TrainingArgs) -> str:
         """What would be read and written, for `--dry-run`."""
@@ -56,8 +56,8 @@ class Plan:
             f"would train {args.model.name} on {self.schedule.sentences} sentences of {args.dataset}, "
             f"conditioned on {conditions}: {self.schedule.steps} steps on {self.device} in "
             f"{self.precision}; would write {args.output} "
-            f"(up to {self.disk_bytes / 1e9:.1f} GB while it runs)\n{self._per_step()}\n"
-            "nothing is missing"
+            f"(up to {self.disk_bytes / 1e9:.1f} GB while it runs)\n"
+            + "\n".join([self._per_step(), *self.drawing.describe(), "nothing is missing"])
         )
 
     def _per_step(self) -> str:
@@ -104,7 +104,12 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
     precision = device and problems.attempt(pick_precision, args.optimisation.precision, device)
     problems.attempt(_check_trackers, args)
     problems.attempt(check_launcher)
-    schedule = problems.attempt(_schedule, args) if dataset else None
+    drawing = schedule = None
+    if attributes is not None:
+        drawing = problems.attempt(plan_drawing, args.dataset, attributes, args.optimisation)
+        schedule = drawing and problems.attempt(
+            plan_schedule, args, drawing.sentences, world_size()
+        )
     needed = 0
     if config is not None:
         needed = _disk_bytes(args, config, schedule)
@@ -128,6 +133,7 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
         validation,
         needed,
         args.parallel.strategy,
+        drawing,
     )
 
 
@@ -170,15 +176,6 @@ def _check_trackers(args: TrainingArgs) -> None:
 def _validation(args: TrainingArgs, attributes: dict[str, Attribute]) -> ValidationSentences:
     count = args.checkpoints.evaluation_sentences
     return choose_validation(args.dataset, attributes, args.condition_on, count, args.seed)
-
-
-def _schedule(args: TrainingArgs) -> Schedule:
-    return plan_schedule(args, training_rows(args.dataset), world_size())
-
-
-def training_rows(folder: Path) -> int:
-    """Rows of the training split, from the files' footers."""
-    return sum(pq.read_metadata(path).num_rows for path in sorted(folder.glob("train-*.parquet")))
 
 
 def _disk_bytes(args: TrainingArgs, config: PretrainedConfig, schedule: Any) -> int:

@@ -7,11 +7,10 @@ data nor the number of processes on a machine decides how much memory a training
 from __future__ import annotations
 
 import contextlib
-import heapq
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -25,7 +24,7 @@ from src.artifacts.atomic_files import write_json_atomically
 from src.artifacts.manifest import Manifest
 from src.control_tokens import Attributes, text_ids
 from src.errors import ArtifactError, DataError, UnavailableError
-from src.runtime import keyed_hash, progress
+from src.runtime import progress
 
 DESCRIPTION = "sentences.json"
 _ROWS_AT_ONCE = 8192
@@ -52,14 +51,6 @@ def rows_of(folder: Path, split: str, columns: Sequence[str]) -> Iterator[dict[s
         with pq.ParquetFile(path) as table:
             for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(columns)):
                 yield from batch.to_pylist()
-
-
-def drawn_ids(folder: Path, max_sentences: int | None, seed: int) -> set[str] | None:
-    """Ids of the training sentences drawn by the seed: the same for every model; None means all."""
-    if max_sentences is None:
-        return None
-    ids = (row["id"] for row in rows_of(folder, "train", ["id"]))
-    return set(heapq.nsmallest(max_sentences, ids, lambda i: keyed_hash(seed, "max_sentences", i)))
 
 
 @dataclass(frozen=True)
@@ -100,9 +91,7 @@ def write_sentences(
     dataset: Manifest,
     tokenizer: PreTrainedTokenizerBase,
     attributes: Attributes,
-    *,
-    max_sentences: int | None,
-    seed: int,
+    times: Callable[[Mapping[str, Any]], int],
 ) -> None:
     """Read and tokenise the training split, unless an interrupted run has done so.
 
@@ -111,8 +100,7 @@ def write_sentences(
         dataset: made by stage 1.
         tokenizer: of the model.
         attributes: of the data set, in rendering order.
-        max_sentences: drawn by the seed; None for all.
-        seed: of the run.
+        times: how often a row is trained on in an epoch.
 
     Raises:
         DataError: there is no sentence.
@@ -128,15 +116,15 @@ def write_sentences(
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    chosen = drawn_ids(dataset.folder, max_sentences, seed)
     columns = ["id", "text", "labels", "untagged"]
     waiting: list[Mapping[str, Any]] = []
     with _Files(folder, tokenizer, attributes) as files:
         rows = rows_of(dataset.folder, "train", columns)
         for row in progress(rows, what="tokenising", unit="sentence"):
-            if chosen is None or row["id"] in chosen:
-                waiting.append(row)
-            if len(waiting) == _ROWS_AT_ONCE:
+            for again in range(times(row)):
+                # What is drawn for a sentence by its id is drawn anew for each time.
+                waiting.append({**row, "id": f"{row['id']}#{again}"} if again else row)
+            if len(waiting) >= _ROWS_AT_ONCE:
                 files.add(waiting)
                 waiting = []
         files.add(waiting)

@@ -41,8 +41,8 @@ def compare_all(
     Every cell is compared with the first model without a condition, every cell with a condition with its
     own model without a condition, and every one of contrast decoding with plain sampling under the same
     condition: on the same prompts, with the same truncation (`plan.baselines.plain`). Both cells are measured
-    against the labels that the first one, a, has to have: with `{toxicity: toxic}` asked of a, b's misalignment
-    is its share of sentences that are not toxic.
+    against the labels that the first one, a, has to have: with `{toxicity: toxic}` asked of a, b's
+    misalignment is its share of sentences that are not toxic.
 
     Args:
         finished: cells with their continuations, in the order of the args.

@@ -16,7 +16,6 @@ from src.training.examples import (
 )
 from src.training.sentences import (
     Sentences,
-    drawn_ids,
     open_sentences,
     rows_of,
     write_sentences,
@@ -35,10 +34,14 @@ def tokenizer(gpt2, attributes):
     return load_tokenizer(str(gpt2[0]), attributes)
 
 
-def read(folder, dataset, tokenizer, attributes, max_sentences=None):
+def once(row):
+    return 1
+
+
+def read(folder, dataset, tokenizer, attributes, times=once):
     """Written by one call and mapped by another, as the processes of a training do."""
     made = read_manifest(dataset, "dataset")
-    write_sentences(folder, made, tokenizer, attributes, max_sentences=max_sentences, seed=0)
+    write_sentences(folder, made, tokenizer, attributes, times)
     return open_sentences(folder)
 
 
@@ -76,19 +79,14 @@ def test_a_split_without_files_or_rows_is_an_error(tmp_path, tokenizer, attribut
         list(rows_of(tmp_path, "train", ["id"]))
 
 
-def test_a_draw_is_the_same_for_every_model_and_a_larger_one_holds_a_smaller(
-    gpt2, tokenizer, attributes, sentences, tmp_path
-):
-    small, large = (drawn_ids(gpt2[1], n, seed=0) for n in (20, 50))
-    assert len(small) == 20
-    assert small < large
-    assert drawn_ids(gpt2[1], 20, seed=1) != small
-    assert drawn_ids(gpt2[1], None, seed=0) is None
-    drawn = read(tmp_path / "20", gpt2[1], tokenizer, attributes, 20)
-    assert ids_of(drawn) == [i for i in ids_of(sentences) if i in small], (
-        "in the order of the files"
-    )
-    assert len(read(tmp_path / "999", gpt2[1], tokenizer, attributes, 999)) == 120
+def test_a_sentence_drawn_several_times_has_an_id_for_each(gpt2, tokenizer, attributes, tmp_path):
+    def twice_the_first(row):
+        return {"train-0": 2, "train-1": 1}.get(row["id"], 0)
+
+    drawn = read(tmp_path / "s", gpt2[1], tokenizer, attributes, twice_the_first)
+    assert ids_of(drawn) == ["train-0", "train-0#1", "train-1"]
+    first, second = (drawn.tokens[drawn.starts[i] : drawn.starts[i + 1]] for i in (0, 1))
+    assert first.tolist() == second.tolist()
 
 
 def test_several_pieces_make_the_same_files_and_are_mapped_not_read(
@@ -114,7 +112,7 @@ def test_what_an_interrupted_run_has_written_is_used_only_for_the_same_data_set(
     assert (folder / "tokens").stat().st_mtime_ns != before
     other = Manifest(made.folder, made.content | {"seed": 99})
     with pytest.raises(ArtifactError, match="was made again since this training began"):
-        write_sentences(folder, other, tokenizer, attributes, max_sentences=None, seed=0)
+        write_sentences(folder, other, tokenizer, attributes, once)
     with pytest.raises(UnavailableError, match="all processes of the training share"):
         open_sentences(tmp_path / "nowhere")
 
