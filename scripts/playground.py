@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from src.attributes.offence import veiled_at_first
 from src.cpu_threads import share_the_cores
 from src.errors import EXIT_DONE, EXIT_FAILED, ProjectError, UnavailableError, UserError
 from src.evaluation.playground.exchange import (
@@ -39,10 +40,10 @@ from src.evaluation.playground.highlighting import (
 )
 from src.evaluation.playground.runs import (
     all_runs,
+    attributes_of_all,
     named_runs,
     offered_labels,
     offered_models,
-    veiled_at_first,
 )
 from src.runtime import configure_logging, print_in_any_encoding
 
@@ -265,7 +266,7 @@ def _play(flags: argparse.Namespace) -> None:
 
     playground = Playground(runs, keep=flags.keep, device=flags.device)
     others = [name for name in offered_models(runs) if name not in runs]
-    labels, veiled = offered_labels(runs), veiled_at_first(runs)
+    labels, veiled = offered_labels(runs), veiled_at_first(attributes_of_all(runs))
     page = build_page(playground, list(runs), labels, others, veiled, problems)
     open_to(page, flags.host, flags.port)
     print(f"playground: {page.local_url} (stop it with Ctrl+C)", flush=True)

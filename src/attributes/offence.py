@@ -28,6 +28,14 @@ def of_offence(attributes: Attributes) -> list[str]:
     ]
 
 
+def veiled_at_first(attributes: Attributes) -> list[str]:
+    """Attributes whose undesired sentences are blurred unless a reader says otherwise.
+
+    Those of offence; all attributes where there is none, for nobody knows then what can offend.
+    """
+    return of_offence(attributes) or list(attributes)
+
+
 def masked(sentence: str, scores: Mapping[str, float], attributes: Attributes) -> str:
     """A sentence with its offensive words masked: `d***`.
 

@@ -239,9 +239,13 @@ def test_sentences_at_the_undesired_end_are_blurred_until_clicked(small, open_pa
     watched = open_page(small)
     page = watched.page
     blurred = page.locator(".generation li .text.blurred")
+    lines = page.locator(".generation li")
+    # At first those of offence; another attribute's when its box is ticked.
+    offensive = [" toxic" in lines.nth(i).locator(".figures").inner_text() for i in range(20)]
+    assert [lines.nth(i).locator(".blurred").count() == 1 for i in range(20)] == offensive
+    page.check("#filters input[name=blur][value='1']")
     before = blurred.count()
     assert before > 5
-    lines = page.locator(".generation li")
     for i in range(20):
         figures = lines.nth(i).locator(".figures").inner_text()
         undesired = " toxic" in figures or " neg" in figures
@@ -256,6 +260,54 @@ def test_sentences_at_the_undesired_end_are_blurred_until_clicked(small, open_pa
     assert 0 < blurred.count() < before - 2
     watched.show_all()
     assert page.locator(".blurred").count() == 0
+    quiet(watched)
+
+
+def test_the_first_picture_has_a_dot_at_its_figure_and_three_texts_a_cell(small, open_page):
+    watched = open_page(small)
+    page = watched.page
+    assert page.locator("main > section").nth(1).get_attribute("id") == "misses"
+    lines = page.locator("#misses tbody tr")
+    assert lines.count() == 8
+    for line in lines.all():
+        figure = float(line.locator(".num").first.get_attribute("data-value"))
+        box = line.locator("svg").bounding_box()
+        dot = line.locator("circle").bounding_box()
+        place = (dot["x"] + dot["width"] / 2 - box["x"]) / box["width"]
+        assert abs(place - figure) < 0.01
+        assert [p.is_visible() for p in line.locator(".texts p").all()] == [True, False, False]
+        line.locator(".texts summary").click()
+        assert [p.is_visible() for p in line.locator(".texts p").all()] == [True] * 3
+    assert page.locator("#misses .hollow").count() == 2
+    quiet(watched)
+
+
+def test_texts_of_the_first_picture_are_blurred_until_clicked_and_follow_the_boxes(
+    small, open_page
+):
+    watched = open_page(small)
+    page = watched.page
+    blurred = page.locator("#misses .blurred")
+    assert 0 < blurred.count() < page.locator("#misses [data-hidden]").count()  # those of offence
+    page.check("#filters input[name=blur][value='1']")
+    before = blurred.count()
+    assert before == page.locator("#misses [data-hidden]").count() > 5
+    for details in page.locator("#misses .texts details").all():
+        details.evaluate("e => { e.open = true }")
+    first = page.locator("#misses [data-hidden]").first
+    assert first.get_attribute("aria-label").startswith("hidden: ")
+    first.click()
+    assert blurred.count() == before - 1
+    assert first.get_attribute("role") is None
+    blurred.first.focus()
+    page.keyboard.press("Enter")
+    assert blurred.count() == before - 2
+    page.click("#next")  # a page turned hides nothing again
+    assert blurred.count() == before - 2
+    page.uncheck("#filters input[name=blur][value='1']")
+    assert 0 < blurred.count() < before
+    watched.show_all()
+    assert blurred.count() == 0
     quiet(watched)
 
 
@@ -278,6 +330,9 @@ def test_hostile_generations_stay_text_and_run_nothing(hostile, open_page):
     shown = page.locator("li .text").all_text_contents()
     assert shown[: len(HOSTILE)] == HOSTILE
     assert set(page.locator(".prompt").all_text_contents()) == set(HOSTILE)
+    firsts = page.locator("#misses .texts .text").all_text_contents()
+    assert set(HOSTILE[:3]) <= set(firsts)
+    assert page.locator("#misses .texts").locator("script, img, iframe, svg, a, style").count() == 0
     watched.search('"><img src=x')
     assert watched.count() > 0
     watched.search("")
@@ -418,7 +473,7 @@ def test_on_paper_it_is_light_and_keeps_blurred_text_hidden(small, open_page, tm
     assert colour == "rgba(0, 0, 0, 0)"
     printed = page.pdf(path=tmp_path / "report.pdf", format="A4")
     assert printed.startswith(b"%PDF")
-    assert page.locator("#provenance details:not([open])").count() == 0
+    assert page.locator(":is(#provenance details, .caption):is(details:not([open]))").count() == 0
     quiet(watched)
 
 

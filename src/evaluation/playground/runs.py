@@ -11,7 +11,6 @@ from pathlib import Path
 
 from src.artifacts.manifest import Manifest, check_files, read_manifest
 from src.attributes.attribute import Attribute, from_manifest
-from src.attributes.offence import of_offence
 from src.errors import ProjectError, UserError
 from src.evaluation.plan.checkpoints import FINAL, checkpoint_folder, checkpoints_of
 
@@ -118,23 +117,18 @@ def offered_labels(runs: Mapping[str, Manifest]) -> dict[str, tuple[str, ...]]:
     return labels
 
 
-def veiled_at_first(runs: Mapping[str, Manifest]) -> list[str]:
-    """The attributes whose undesired sentences are blurred unless a reader says otherwise.
+def untrained(manifest: Manifest, asked: Mapping[str, str]) -> list[str]:
+    """The attributes asked for whose control tokens the run was not trained with."""
+    return [name for name in asked if name not in manifest["condition_on"]]
 
-    Returns:
-        Those of offence (`of_offence`); all attributes where there is none, for nobody knows then what
-        can offend.
+
+def attributes_of_all(runs: Mapping[str, Manifest]) -> dict[str, Attribute]:
+    """The attributes of all runs by their names.
 
     Raises:
         ArtifactError: a manifest's attributes cannot be read.
     """
-    found = {n: one for run in runs.values() for n, one in attributes_of(run).items()}
-    return of_offence(found) or list(found)
-
-
-def untrained(manifest: Manifest, asked: Mapping[str, str]) -> list[str]:
-    """The attributes asked for whose control tokens the run was not trained with."""
-    return [name for name in asked if name not in manifest["condition_on"]]
+    return {name: one for run in runs.values() for name, one in attributes_of(run).items()}
 
 
 def attributes_of(manifest: Manifest) -> dict[str, Attribute]:

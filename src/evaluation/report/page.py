@@ -1,6 +1,6 @@
 """`report.html`: one self-contained file that shows an evaluation, made only from what is on disk.
 
-Generated text is hostile input. In the page's HTML it stands nowhere: it is data in a block that no
+Generated text is hostile input. In the page's HTML it stands escaped, else it is data in a block that no
 browser runs, set as text by the page's own script; a content security policy lets no other script run.
 The same input gives the same bytes.
 """
@@ -18,11 +18,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from src.artifacts.atomic_files import write_text_atomically
+from src.attributes.offence import veiled_at_first
 from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.report.audit import build_audit
 from src.evaluation.report.checkpoints import build_more_data, build_selected
 from src.evaluation.report.comparison_tables import build_comparisons, build_marks, headings
 from src.evaluation.report.figures import cell_title, draw_curves, draw_pareto
+from src.evaluation.report.forest import build_forests
 from src.evaluation.report.generation_data import (
     MOST_EMBEDDED,
     embedded_generations,
@@ -113,13 +115,17 @@ def _sections(
 ) -> dict[str, Any]:
     metrics = sources.metrics
     headline = measured(metrics["attributes"])[-1]
-    several = len({row["decoding"] for row in metrics["rows"]}) > 1
+    own = [row for row in metrics["rows"] if row["attribute"] == headline]
+    several = len({row["decoding"] for row in own}) > 1
     tables = build_source_tables(metrics)
     return {
         "title": ", ".join(metrics["models"]),
         "attributes": sources.attributes,
         "shade": label_shade,
+        "veiled": veiled_at_first(sources.attributes),
         "summary": build_summary(metrics),
+        "forests": build_forests(metrics, sources.generations, sources.attributes),
+        "forest_caption": captions.misalignment(headline, metrics["attributes"], own),
         "sources": tables,
         "marks": build_marks(metrics),
         "comparisons": build_comparisons(metrics, headline),

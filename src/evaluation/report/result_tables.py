@@ -66,12 +66,12 @@ class SourceTables:
 
 
 def build_source_tables(metrics: Mapping[str, Any]) -> list[SourceTables]:
-    """Per source of prompts: misalignment by attribute and joint, and the figures of the text."""
+    """Per source of prompts: misalignment by attribute beside joint, and the figures of the text."""
     numbers = Numbers("metrics", metrics)
     tables = []
     for source in dict.fromkeys(row["prompts"] for row in metrics["rows"]):
         rows = [(i, row) for i, row in enumerate(metrics["rows"]) if row["prompts"] == source]
-        names = captions.measured(metrics["attributes"])
+        names = captions.measured(metrics["attributes"])[:-1]  # the last one opens the page
         tables.append(
             SourceTables(
                 source=source,
@@ -169,7 +169,7 @@ def _text_table(
 
 
 def _against_first(metrics: Mapping[str, Any], attribute: str, measure: str) -> dict[Any, str]:
-    """Cell → place of its comparison with the first model asked nothing."""
+    """Cell → place of its comparison with the first model without a condition."""
     return {
         cell_of(one["a"]): f"comparisons.{i}"
         for i, one in enumerate(metrics.get("comparisons") or ())
@@ -204,7 +204,7 @@ def _alignment_table(
 
 
 def _text_figure(key: str, row: str, comparison: str | None, numbers: Numbers) -> Cell:
-    """A figure of a cell, from its row or from its comparison with the first model asked nothing."""
+    """A figure of a cell, from its row or from its comparison with the first model without a condition."""
     for at in (row, comparison):
         if at is not None and key in look_up(numbers.content, at):
             digits = captions.HEADINGS[key][1]

@@ -1,5 +1,5 @@
 "use strict";
-// The browser of generations. Texts are hostile input: they reach the page by textContent alone.
+// The browser of generations. Texts are hostile input: this script sets them by textContent alone.
 (() => {
   const PAGE = 50;
   const SHADES = 8;
@@ -133,6 +133,15 @@
     reveal(element);
   };
 
+  const beginnings = [...document.querySelectorAll("[data-hidden]")];
+  const cover = () => {
+    const hidden = blurred();
+    for (const one of beginnings) {
+      if (one.dataset.boxes.split(" ").some((box) => hidden.has(box))) blur(one, one.dataset.hidden);
+      else reveal(one);
+    }
+  };
+
   const unscored = (className, text, hidden) => {
     const element = make("p", className, text);
     if (text && hidden.has("unscored")) blur(element, "text that was not scored");
@@ -199,11 +208,14 @@
 
   form.addEventListener("input", (event) => {
     const redraw = ["blur", "show-all", "colour"].includes(event.target.name);
-    if (redraw) show();
-    else filter();
+    if (!redraw) filter();
+    else {
+      show();
+      if (event.target.name !== "colour") cover();
+    }
   });
   form.addEventListener("submit", (event) => event.preventDefault());
-  for (const kind of ["click", "keydown"]) list.addEventListener(kind, onReveal);
+  for (const kind of ["click", "keydown"]) document.addEventListener(kind, onReveal);
   document.getElementById("previous").addEventListener("click", () => turn(-1));
   for (const id of ["next", "next-below"]) document.getElementById(id).addEventListener("click", () => turn(1));
 
@@ -214,9 +226,10 @@
     root.dataset.theme = (root.dataset.theme || system) === "dark" ? "light" : "dark";
   });
   addEventListener("beforeprint", () => {
-    for (const one of document.querySelectorAll("#provenance details")) one.open = true;
+    for (const one of document.querySelectorAll("#provenance details, details.caption")) one.open = true;
   });
 
   form.reset(); // a browser may keep the values of an earlier visit
+  cover();
   filter();
 })();

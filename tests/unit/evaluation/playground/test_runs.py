@@ -2,14 +2,15 @@ import pytest
 
 from src.artifacts.run_folder import Run
 from src.attributes.attribute import to_manifest
+from src.attributes.offence import veiled_at_first
 from src.errors import ArtifactError, UserError
 from src.evaluation.playground.runs import (
     all_runs,
+    attributes_of_all,
     named_runs,
     offered_labels,
     offered_models,
     untrained,
-    veiled_at_first,
 )
 from tests.builders import MANIFEST_FACTS
 from tests.unit.evaluation.conftest import make_attributes
@@ -105,12 +106,12 @@ def test_offence_is_veiled_at_first_and_everything_where_nothing_says_what_offen
         "desired": "high",
     }
     insults = {**mood, "labels": ["civil", "rude"], "desired": "civil"}
-    assert veiled_at_first(named_runs([publish(tmp_path / "a")])) == ["toxicity"]
+    assert veiled_at_first(attributes_of_all(named_runs([publish(tmp_path / "a")]))) == ["toxicity"]
     runs = named_runs([publish(tmp_path / "b", toxicity=insults)])
-    assert veiled_at_first(runs) == ["toxicity"]  # by its name
+    assert veiled_at_first(attributes_of_all(runs)) == ["toxicity"]  # by its name
     with Run(tmp_path / "c", "training", {}) as run:
         (run.partial / "final").mkdir()
         attributes = make_attributes(mood=mood)
         two = to_manifest({n: attributes[n] for n in ("sentiment", "mood")})
         run.publish(condition_on=[], **MANIFEST_FACTS | {"attributes": two}, **ORIGIN)
-    assert veiled_at_first(named_runs([tmp_path / "c"])) == ["sentiment", "mood"]
+    assert veiled_at_first(attributes_of_all(named_runs([tmp_path / "c"]))) == ["sentiment", "mood"]

@@ -314,7 +314,7 @@ def test_links_lead_to_sections_and_ids_are_unique(page):
     )
 
 
-def test_hostile_text_stays_in_the_data_block_and_comes_back_whole(tmp_path):
+def test_hostile_text_is_data_or_escaped_and_comes_back_whole(tmp_path):
     made = evaluation_folder(
         tmp_path,
         prompts={'<b>"x"</b>.txt': HOSTILE},
@@ -327,7 +327,9 @@ def test_hostile_text_stays_in_the_data_block_and_comes_back_whole(tmp_path):
     assert data["prompts"] == HOSTILE
     assert data["sentences"][0] == HOSTILE
     assert not re.search("[<>&\u2028\u2029]", page.scripts[0][1])
-    assert "window.owned" not in text.replace(page.scripts[0][1], "")
+    outside = text.replace(page.scripts[0][1], "")
+    assert not re.search("<script>window|<img|<!-- <script|onerror=[\"']", outside)
+    assert "&lt;script&gt;window.owned = 1&lt;/script&gt;" in outside
     assert '<b>"x"' not in text
 
 
@@ -357,8 +359,8 @@ def test_one_attribute_and_three_labels(tmp_path):
     }
     made = evaluation_folder(tmp_path, recorded=one)
     text = made.write_report().read_text(encoding="utf-8")
-    assert "Misalignment, joint" not in text
-    assert "Misalignment, sentiment" in text
+    assert "missed, joint" not in text
+    assert "missed, sentiment" in text
     assert "neutral" in text
 
 
