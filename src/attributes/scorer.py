@@ -1,7 +1,8 @@
 """What every scorer is: texts in, one finite number per text out, or an error.
 
-A scorer of your own: a subclass of `Scorer` with its own `Options`, named in the args file as
-`package.module:Class`, or put into the registry of src/config/scorers.py under a short name.
+A scorer of your own is a plain function, named in the args file as `module:function` (see
+function_scorer.py), or, where it has options or models, a subclass of `Scorer` with its own `Options`, named
+`module:Class` or put into the registry of src/config/scorers.py under a short name.
 """
 
 from __future__ import annotations
@@ -153,16 +154,8 @@ def package_file_sha256(package: str, name: str) -> str:
 
 
 def build_scorer(args: ScorerArgs) -> Scorer:
-    """A new scorer; its models are not loaded yet.
-
-    Raises:
-        UserError: the class named is no subclass of `Scorer`.
-    """
+    """A new scorer; its models are not loaded yet."""
     found = scorer_class(args.name)
-    if not (isinstance(found, type) and issubclass(found, Scorer)):
-        raise UserError(
-            "a scorer has to be a subclass of src.attributes.scorer.Scorer", got=args.name
-        )
     return found(found.Options.model_validate_json(json.dumps(args.options)))
 
 

@@ -24,8 +24,9 @@ class ScorerArgs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     name: str = Field(
-        description="detoxify, vader, profanity_check, huggingface, or package.module:Class, whose code is "
-        "then run"
+        description="detoxify, vader, profanity_check, huggingface, or your own: module:function (a function "
+        "that takes a list of texts and returns a number for each) or module:Class; my_scorers:politeness is "
+        "politeness in my_scorers.py, in the folder in which the command runs; its code is run"
     )
 
     @model_validator(mode="after")

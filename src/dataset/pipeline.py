@@ -5,6 +5,7 @@ The heavy libraries are imported only where there is work to do: a finished run 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,8 @@ from src.artifacts.run_folder import Run
 from src.config.dataset import DatasetArgs
 from src.dataset.layout import CARD, PASS_ONE_KEYS, SCORED, STAGE, WORK
 from src.errors import ArtifactError, ProjectError
+
+logger = logging.getLogger(__name__)
 
 
 def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool = False) -> str:
@@ -60,8 +63,29 @@ def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool 
             waiting = make_dataset(args, run)
             if waiting is not None:
                 return waiting
-    summary = _summary(read_manifest(args.output, STAGE, verify=False))
+    manifest = read_manifest(args.output, STAGE, verify=False)
+    if already:
+        _warn_of_changed_functions(args, manifest["scorers"])
+    summary = _summary(manifest)
     return f"already done: {args.output}\n{summary}" if already else summary
+
+
+def _warn_of_changed_functions(args: DatasetArgs, recorded: Mapping[str, Any]) -> None:
+    """A finished run is known by its args, which name a user's function and do not hold its file."""
+    from src.attributes.function_scorer import FunctionScorer
+    from src.attributes.scorer import cached_scorer
+
+    for name, one in args.attributes.items():
+        scorer = cached_scorer(one.scorer)
+        if not isinstance(scorer, FunctionScorer) or "reused_from" in recorded[name]:
+            continue
+        if scorer.fingerprint() != recorded[name]:
+            logger.warning(
+                "attribute %s: the file of %s has changed since this data set was labelled, and evaluation "
+                "will refuse it; label it anew with --overwrite",
+                name,
+                one.scorer.name,
+            )
 
 
 def manifest_args(args: DatasetArgs) -> dict[str, Any]:

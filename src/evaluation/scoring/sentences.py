@@ -91,7 +91,7 @@ def check_scorers(attributes: Attributes, recorded: Mapping[str, Any]) -> dict[s
             "a scorer here is not the one that labelled the data set:\n  "
             + "\n  ".join(different)
             + "\n",
-            fix="install the packages that the data set was made with, or create it again",
+            fix="use the packages, models and files that the data set was made with, or create it again",
         )
     return here
 
@@ -115,6 +115,6 @@ def check_judges(attributes: Attributes, recorded: Mapping[str, Any]) -> dict[st
             "a judge here is not the one of the data set's audit:\n  "
             + "\n  ".join(different)
             + "\n",
-            fix="install the packages that the data set was made with, or create it again",
+            fix="use the packages, models and files that the data set was made with, or create it again",
         )
     return here

@@ -14,7 +14,7 @@ from pydantic import Field
 from src.attributes.scorer import Scorer, build_scorer, cached_scorer
 from src.config.attributes import ScorerArgs
 from src.config.strict import Strict
-from src.errors import ScorerError, UserError
+from src.errors import ScorerError
 from tests.builders import sentences
 
 
@@ -59,8 +59,8 @@ def test_a_scorer_of_ones_own_by_its_name() -> None:
     assert scores.dtype == np.float64
     with pytest.raises(ValueError, match="factr"):
         ScorerArgs(name=OWN, factr=2.0)
-    with pytest.raises(UserError, match="subclass"):
-        build_scorer(ScorerArgs(name=f"{__name__}:NotAScorer"))
+    with pytest.raises(ValueError, match=r"is a class; .* subclass"):
+        ScorerArgs(name=f"{__name__}:NotAScorer")
 
 
 def test_models_are_loaded_once_and_only_when_needed() -> None:
