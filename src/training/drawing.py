@@ -55,8 +55,8 @@ class Drawing:
         rare = {c: n for c, n in self.available.items() if total and n / total < RARE / k}
         if self.quotas is None:
             return [
-                f"rare: {' + '.join(c)} is {n / total:.1%} of the sentences ({n}), too few for its tokens to "
-                "be learned together: see optimisation.draw: balanced"
+                f"rare: {' + '.join(c)} is {n / total:.1%} of the sentences ({n:,}), which may be too few to "
+                "learn from: optimisation.draw=balanced draws it as often as the others"
                 for c, n in rare.items()
             ]
         lines = [f"drawn equally: {', '.join(map(self._line, self.quotas))}"]

@@ -116,7 +116,7 @@ def test_a_larger_draw_holds_a_smaller_and_a_seed_draws_its_own(skewed, attribut
 def test_it_is_said_which_combination_is_too_rare(skewed, attributes):
     (said,) = plan_drawing(skewed, attributes, wanted()).describe()
     assert said.startswith("rare: nontoxic + pos is ")
-    assert "draw: balanced" in said
+    assert "draw=balanced" in said
     equally, *rare = plan_drawing(
         skewed, attributes, wanted(draw="balanced", max_sentences=80)
     ).describe()
