@@ -157,5 +157,9 @@ class TrainingArgs(Strict):
         return self
 
     def what_is_trained(self) -> dict[str, Any]:
-        """The args that decide about the model, as JSON: a run is resumed only with equal ones."""
-        return self.model_dump(mode="json", exclude={"parallel"})
+        """The args that decide about the model, as JSON: a run is resumed only with equal ones.
+
+        A natural draw decides on nothing: runs from before there was another are still what they were.
+        """
+        unused = {"draw", "most_repeats"} if self.optimisation.draw == "natural" else set()
+        return self.model_dump(mode="json", exclude={"parallel": True, "optimisation": unused})

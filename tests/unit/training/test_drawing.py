@@ -128,6 +128,14 @@ def test_it_is_said_which_combination_is_too_rare(skewed, attributes):
     assert "most_repeats" in rare
 
 
+def test_models_from_before_there_was_a_draw_are_still_done(gpt2, tmp_path):
+    natural = training_args(tmp_path / "run", gpt2[1], gpt2[0])
+    assert not {"draw", "most_repeats"} & set(natural.what_is_trained()["optimisation"])
+    options = {"learning_rate": 1e-3, "draw": "balanced"}
+    balanced = training_args(tmp_path / "run", gpt2[1], gpt2[0], optimisation=options)
+    assert balanced.what_is_trained()["optimisation"]["most_repeats"] == 4
+
+
 def test_a_run_says_what_it_drew(gpt2, tmp_path):
     optimisation = {
         "learning_rate": 1e-3, "batch_sentences": 8, "max_steps": 2, "max_sentences": 40, "draw": "balanced",
