@@ -231,8 +231,12 @@ def from_manifest(recorded: Mapping[str, Any]) -> dict[str, Attribute]:
             args[name] = AttributeArgs.model_validate({**one, "quantiles": None})
         attributes = attributes_from_args(check_attributes(args))
     except (ValidationError, ValueError, TypeError, AttributeError) as error:
+        said = str(error)
+        if isinstance(error, ValidationError):
+            said = "; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())
         raise ArtifactError(
-            f"the manifest's attributes cannot be read: {error}", fix="create the data set again"
+            f"the manifest's attributes cannot be read: {said}",
+            fix="correct that, or create the data set again",
         ) from error
     return {
         name: replace(attribute, quantiles=quantiles[name])

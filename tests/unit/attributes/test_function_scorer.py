@@ -19,7 +19,7 @@ from src.attributes.attribute import attributes_from_args
 from src.attributes.scorer import build_scorer, cached_scorer
 from src.config.attributes import AttributeArgs, ScorerArgs
 from src.config.scorers import scorer_class
-from src.errors import ScorerError
+from src.errors import ArtifactError, ScorerError
 from src.evaluation.scoring.sentences import check_scorers
 
 NAME = "my_scorers:politeness"
@@ -132,7 +132,7 @@ def test_a_changed_file_is_another_scorer(write: Callable[[str], None]) -> None:
     write(POLITE)
     assert check_scorers(attributes, recorded) == recorded
     write(POLITE.replace('"thank"', '"thanks"'))
-    with pytest.raises(Exception, match=r"tone\.sha256 of module my_scorers: was") as caught:
+    with pytest.raises(ArtifactError, match=r"tone.sha256 of module my_scorers: was") as caught:
         check_scorers(attributes, recorded)
     assert "files that the data set was made with" in str(caught.value)
 

@@ -340,6 +340,37 @@ def test_a_finished_run_is_found_and_changed_args_are_refused(make_args):
         create_dataset(make_args(seed=1))
 
 
+def test_a_function_in_the_working_folder_labels_and_a_changed_one_is_told(
+    make_args, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    source = tmp_path / "brevity_scorer.py"
+    source.write_text("def brevity(texts):\n    return [-len(text) for text in texts]\n")
+    attributes = {
+        "brevity": {
+            "scorer": {"name": "brevity_scorer:brevity"},
+            "labels": ["long", "short"],
+            "quantiles": [0.5],
+            "desired": "short",
+        }
+    }
+    args = make_args(attributes=attributes, executor={"workers": 2, "tasks": 3})
+    create_dataset(args)
+    [edge] = read_manifest(args.output, "dataset")["attributes"]["brevity"]["edges"]
+    found = rows(args.output, "train")
+    assert {row["labels"]["brevity"] for row in found} == {"long", "short"}
+    for row in found:
+        assert row["labels"]["brevity"] == ("short" if -len(row["text"]) > edge else "long")
+
+    (tmp_path / "args.yaml").write_text(args.model_dump_json())
+    source.write_text(source.read_text().replace("-len(text)", "-len(text.split())"))
+    command = [sys.executable, str(ROOT / "main_dataset_create.py"), "args.yaml"]
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert again.stdout.startswith("already done")
+    assert "attribute brevity: the file of brevity_scorer:brevity has changed" in again.stderr
+
+
 def failing(make_args, tmp_path, way):
     attributes = make_args().model_dump(mode="json")["attributes"]
     attributes["toxicity"] |= {
