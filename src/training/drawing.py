@@ -27,8 +27,8 @@ Combination = tuple[str, ...]
 """A label of each attribute, in their order."""
 
 RARE = 0.35
-"""A combination with less than this part of an equal share is called rare: of four, less than 9 %, of two, less
-than 18 %. Of four, 7 and 8 % were hardly learned; of two, 18 % were learned well (docs/RESULTS.md)."""
+"""A combination with less than this part of an equal share is called rare: of four less than 9 %, of two
+less than 18 %. Of four, 7 and 8 % were hardly learned; of two, 18 % were learned well (docs/RESULTS.md)."""
 
 
 @dataclass(frozen=True)
