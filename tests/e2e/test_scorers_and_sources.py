@@ -65,7 +65,8 @@ def test_detoxify_through_its_real_class_and_a_hub_format_classifier(project):
         ),
         "decodings={sample: {max_length: 10}, contrast: {max_length: 10, contrast_weights: {formality: 2}}}",
     )
-    assert "formality" in said.stdout
+    assert str(project.folder / "r" / "report.html") in said.stdout
+    assert "Misalignment, formality" in (project.folder / "r" / "tables.md").read_text()
 
 
 def test_workers_do_not_change_a_byte(project):
