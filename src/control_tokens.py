@@ -14,16 +14,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 
 from src.attributes.attribute import Attribute
+from src.config.prompts import Placement
 from src.errors import ArtifactError, UserError, first_line
 from src.language_model import source_options
 
 Attributes = Mapping[str, Attribute]
-Placement = Literal["after_prompt", "before_prompt"]
 
 
 def control_token(label: str) -> str:
@@ -242,8 +241,8 @@ def encode_prompt(
     """What the model is given before it writes; an empty prompt leaves start and control tokens.
 
     Args:
-        placement: `after_prompt` (the paper's): start, prompt, control tokens; `before_prompt`: start,
-            control tokens, prompt.
+        placement: `before_prompt`: start, control tokens, prompt, as in training; `after_prompt` (the
+            paper's): start, prompt, control tokens.
     """
     tokens = condition_ids(tokenizer, condition, attributes)
     ids = text_ids(tokenizer, [prompt])[0] if prompt else []

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from src.config.prompts import Prompts
+from src.config.prompts import TRAINED_PLACEMENT, Placement, Prompts
 from src.config.strict import OutputFolder, Strict
 from src.config.sweep import ChooseArgs, SweepArgs
 
@@ -65,6 +65,11 @@ class DecodingArgs(Strict):
         default="each",
         description="each: one flipped variant per attribute of contrast_weights; together: one in which all "
         "of them are flipped, in two thirds of the time for two attributes; the weights must be equal",
+    )
+    contrast_against: Literal["flipped", "nothing"] = Field(
+        default="flipped",
+        description="flipped: what is compared is the text with its label flipped; nothing: the text without "
+        "this label's token (classifier-free guidance); best with token_dropout in training",
     )
     contrast_top_p: float = Field(
         default=0.9,
@@ -144,9 +149,10 @@ class EvaluationArgs(Strict):
         min_length=1, description="ways to draw a continuation, by the name in the tables"
     )
     samples_per_prompt: int = Field(default=1, ge=1, description="continuations of each prompt")
-    placement: Literal["after_prompt", "before_prompt"] = Field(
-        default="after_prompt",
-        description="where the control tokens stand (paper: after the prompt)",
+    placement: Placement = Field(
+        default=TRAINED_PLACEMENT,
+        description="where the control tokens stand: before the prompt, as in training, or after it, as in the "
+        "paper: what follows then reads as a new sentence",
     )
     perplexity: PerplexityArgs = Field(
         default=PerplexityArgs(), description="the reference model that judges fluency"
@@ -219,8 +225,6 @@ class EvaluationArgs(Strict):
             problems.append(f"models: {sweep.model} {CHOSEN} is the name of what a sweep chooses")
         if CHOSEN in self.decodings:
             problems.append(f"decodings: {CHOSEN!r} is the name of what a sweep chooses")
-        if self._is_reported(sweep.prompts):
-            problems.append("sweep.prompts: the reported prompts may not be those chosen on")
         return problems
 
     def _together_problems(self, sweep: SweepArgs) -> list[str]:
@@ -257,18 +261,4 @@ class EvaluationArgs(Strict):
         if any(entry.select == "lowest_misalignment" for entry in self.models.values()):
             if self.selection_prompts is None:
                 problems.append("select: lowest_misalignment needs selection_prompts")
-            elif self._is_reported(self.selection_prompts):
-                problems.append(
-                    "selection_prompts: the reported prompts may not be those chosen on"
-                )
         return problems
-
-    def _is_reported(self, prompts: Prompts) -> bool:
-        """Whether a choice made on these prompts would be a choice on the results.
-
-        Unprompted texts get a seed of their own; of the validation split, the same sentences could be
-        drawn again. Files are compared by their texts, when they are read.
-        """
-        return prompts.kind == "validation" and any(
-            reported.kind == "validation" for reported in self.prompts
-        )

@@ -34,6 +34,17 @@ class ControlTokenArgs(Strict):
     )
 
 
+class ObjectiveArgs(Strict):
+    """What is minimised beside the negative log-likelihood of the sentences."""
+
+    discrimination: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="weight of GeDi's discriminative loss: a sentence shall be likelier behind its own "
+        "tokens than with one of them exchanged; a step then takes twice the time; 0: off, as in the paper",
+    )
+
+
 class OptimisationArgs(Strict):
     """How the weights are moved."""
 
@@ -127,6 +138,7 @@ class TrainingArgs(Strict):
     control_tokens: ControlTokenArgs = Field(
         default=ControlTokenArgs(), description="how the tokens' embeddings start and learn"
     )
+    objective: ObjectiveArgs = Field(default=ObjectiveArgs(), description="what is minimised")
     optimisation: OptimisationArgs = Field(description="how the weights are moved")
     checkpoints: CheckpointArgs = Field(
         default=CheckpointArgs(), description="what is saved and measured on the way"
@@ -159,7 +171,16 @@ class TrainingArgs(Strict):
     def what_is_trained(self) -> dict[str, Any]:
         """The args that decide about the model, as JSON: a run is resumed only with equal ones.
 
-        A natural draw decides on nothing: runs from before there was another are still what they were.
+        What decides on nothing is left out: runs from before there was such a key are still what they were.
         """
-        unused = {"draw", "most_repeats"} if self.optimisation.draw == "natural" else set()
-        return self.model_dump(mode="json", exclude={"parallel": True, "optimisation": unused})
+        unused: dict[str, Any] = {"parallel": True}
+        if self.optimisation.draw == "natural":
+            unused["optimisation"] = {"draw", "most_repeats"}
+        if not self.discriminates:
+            unused["objective"] = True
+        return self.model_dump(mode="json", exclude=unused)
+
+    @property
+    def discriminates(self) -> bool:
+        """Whether the discriminative loss takes part; a model without tokens has none to exchange."""
+        return self.objective.discrimination > 0 and bool(self.condition_on)

@@ -31,6 +31,8 @@ class Examples(Dataset):
         condition_on: Sequence[str],
         token_dropout: Mapping[str, float],
         seed: int,
+        *,
+        with_exchange: bool = False,
     ) -> None:
         """Prepare the conditions that can stand in front.
 
@@ -40,9 +42,12 @@ class Examples(Dataset):
             attributes: all of the data set's, in rendering order.
             condition_on: those whose tokens are rendered.
             token_dropout: attribute → share of sentences in which its token is left out.
-            seed: of the dropout.
+            seed: of the dropout and the exchange.
+            with_exchange: each sentence also comes with one of its tokens exchanged, for the discriminative
+                loss.
         """
         self.sentences = sentences
+        self._with_exchange = with_exchange
         self.condition_on = set(condition_on)
         self._tokenizer, self._attributes = tokenizer, attributes
         self._dropout, self._seed = dict(token_dropout), seed
@@ -55,11 +60,16 @@ class Examples(Dataset):
         if index == NOBODY:
             return {"input_ids": [self._tokenizer.eos_token_id], "targets": [NO_TARGET]}
         epoch, row = divmod(index, len(self))
-        front = self._front(self.condition(row, epoch))
+        condition = self.condition(row, epoch)
+        front = self._front(condition)
         start, end = self.sentences.starts[row], self.sentences.starts[row + 1]
         text = self.sentences.tokens[start:end].tolist()
         inputs, targets = shift([*front, *text, self._tokenizer.eos_token_id], len(front))
-        return {"input_ids": inputs, "targets": targets}
+        example = {"input_ids": inputs, "targets": targets}
+        if self._with_exchange and condition:
+            other = self._front(self.exchanged(condition, row, epoch))
+            example["exchanged_ids"] = [*other, *inputs[len(other) :]]
+        return example
 
     def condition(self, row: int, epoch: int) -> dict[str, str]:
         """The labels whose tokens stand before a sentence in an epoch."""
@@ -72,6 +82,21 @@ class Examples(Dataset):
             if name in self.condition_on
             and keyed_uniform(self._seed, f"dropout:{name}", item) >= self._dropout.get(name, 0.0)
         }
+
+    def exchanged(self, condition: Mapping[str, str], row: int, epoch: int) -> dict[str, str]:
+        """The condition with one of its labels, drawn by the seed, exchanged for another of its attribute.
+
+        Args:
+            condition: of the sentence in this epoch, not empty.
+            row: of the sentence.
+            epoch: of the training.
+        """
+        item = f"{self.sentences.id(row)}:{epoch}"
+        names = list(condition)
+        name = names[keyed_hash(self._seed, "exchange", item) % len(names)]
+        others = [label for label in self._attributes[name].labels if label != condition[name]]
+        drawn = others[keyed_hash(self._seed, "exchanged_label", item) % len(others)]
+        return {**condition, name: drawn}
 
     def _front(self, condition: Mapping[str, str]) -> list[int]:
         key = tuple(condition.items())
@@ -95,12 +120,21 @@ class Collator:
         """
         shifted = [(example["input_ids"], example["targets"]) for example in examples]
         input_ids, attention_mask, targets = batch_of(shifted, self.pad_id)
-        return {
+        batch = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "labels": targets,
             "shift_labels": targets,
         }
+        exchanged = [example.get("exchanged_ids") for example in examples]
+        if any(exchanged):
+            # Of a sentence without a token to exchange its own row: it has no part in that loss.
+            rows = [
+                (ids or own, goals) for ids, (own, goals) in zip(exchanged, shifted, strict=True)
+            ]
+            batch["exchanged_ids"] = batch_of(rows, self.pad_id)[0]
+            batch["has_exchange"] = torch.tensor([ids is not None for ids in exchanged])
+        return batch
 
 
 class LengthGroupedOrder(Sampler[int]):

@@ -12,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 
 from src.artifacts.run_folder import Run
 from src.attributes.attribute import to_manifest
+from src.config.prompts import TRAINED_PLACEMENT
 from src.config.training import TrainingArgs
 from src.control_tokens import control_ids, tokenizer_fingerprint
 from src.language_model import weights_sha256
@@ -110,6 +111,7 @@ def make_trainer(
         shares=shares,
         sharded=args.parallel.strategy == "fsdp" and world_size() > 1,
         control_learning_rate=args.control_tokens.learning_rate,
+        discrimination=args.objective.discrimination if args.discriminates else 0.0,
         precision=plan.precision,
         evaluation=_validation(args, plan, model),
         model=model,
@@ -122,6 +124,7 @@ def make_trainer(
             args.condition_on,
             args.token_dropout,
             args.seed,
+            with_exchange=args.discriminates,
         ),
         eval_dataset=[],  # the Trainer asks for one; `evaluation` brings its own
         processing_class=plan.tokenizer,
@@ -207,6 +210,7 @@ def _facts(
     return {
         "attributes": to_manifest(plan.attributes),
         "condition_on": list(args.condition_on),
+        "placement": TRAINED_PLACEMENT,
         "tokenizer": {"fingerprint": tokenizer_fingerprint(plan.tokenizer)},
         "cleaning": plan.dataset["cleaning"],
         "base_model": base | {"from_scratch": args.model.from_scratch},

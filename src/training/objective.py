@@ -16,12 +16,35 @@ from src.control_rows import CONTROL_ROWS
 from src.errors import ArtifactError, ProjectError
 from src.language_model import Precision, autocast
 from src.runtime import keyed_hash
-from src.target_nll import target_nll
+from src.target_nll import NO_TARGET, target_nll
 from src.training.sharding import load_optimiser, save_optimiser, shard, whole_weights
 from src.training.step_shares import StepShares
 
 Evaluation = Callable[[], dict[str, float]]
 OPTIMISER, SCHEDULER = "optimizer.pt", "scheduler.pt"  # the Trainer's own names
+
+
+def discriminative_loss(
+    own: torch.Tensor, other: torch.Tensor, targets: torch.Tensor
+) -> torch.Tensor:
+    """−log p(own tokens | sentence), where the tokens are either its own or those with one exchanged.
+
+    Of GeDi (Krause et al. 2021, "Generative Discriminator Guided Sequence Generation", equations 5 to 7): a
+    class-conditional language model is a classifier by Bayes' rule, p(c|x) ∝ p(x|c), and is trained as
+    one beside. Here with the log-likelihood of the whole sentence, where GeDi divides it by the length,
+    and with one other class a sentence, drawn anew in each epoch.
+
+    Args:
+        own: nats of every target behind its sentence's own tokens, [targets].
+        other: the same with one token exchanged.
+        targets: as given to `target_nll`, [sentences, length].
+
+    Returns:
+        fp32 [sentences], at least 0; log 2 for a model that ignores its tokens.
+    """
+    sentence = (targets != NO_TARGET).nonzero()[:, 0]
+    margin = torch.zeros(len(targets), device=own.device).index_add(0, sentence, other - own)
+    return nn.functional.softplus(-margin)
 
 
 class ControlTrainer(Trainer):
@@ -40,6 +63,7 @@ class ControlTrainer(Trainer):
         shares: StepShares,
         sharded: bool,
         control_learning_rate: float,
+        discrimination: float,
         precision: Precision,
         evaluation: Evaluation | None,
         **trainer_options: Any,
@@ -51,6 +75,7 @@ class ControlTrainer(Trainer):
             shares: the batches of this process.
             sharded: whether the processes share the model's weights too.
             control_learning_rate: peak learning rate of the control tokens' rows.
+            discrimination: weight of the discriminative loss of batches that have exchanged tokens.
             precision: of the matrix products.
             evaluation: measures the model on validation sentences; called on the leading process, and on
                 all of them where the model is sharded.
@@ -58,6 +83,7 @@ class ControlTrainer(Trainer):
         """
         self._banned_ids, self._shares, self._sharded = list(banned_ids), shares, sharded
         self._control_learning_rate, self._precision = control_learning_rate, precision
+        self._discrimination, self._exchanges = discrimination, 0
         self._evaluation = evaluation
         self.tokens_seen = 0
         super().__init__(**trainer_options)
@@ -75,16 +101,29 @@ class ControlTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Mean negative log-likelihood per target of the whole step, of which this batch is a part."""
-        nll = target_nll(
-            model,
-            inputs["input_ids"],
-            inputs["attention_mask"],
-            inputs["shift_labels"],
-            self._banned_ids,
+        """This batch's part of the loss of the whole step.
+
+        Mean negative log-likelihood per target, and the weighted discriminative loss per sentence that has a
+        token to exchange.
+        """
+        ids, mask, targets = (
+            inputs[name] for name in ("input_ids", "attention_mask", "shift_labels")
         )
+        exchanged = inputs.get("exchanged_ids")
+        if exchanged is None:
+            nll = target_nll(model, ids, mask, targets, self._banned_ids)
+            loss = nll.sum() / num_items_in_batch
+        else:
+            # In one pass: own tokens in the first half, exchanged ones in the second.
+            both = (
+                torch.cat(pair) for pair in ((ids, exchanged), (mask, mask), (targets, targets))
+            )
+            own, other = target_nll(model, *both, self._banned_ids).chunk(2)
+            loss = own.sum() / num_items_in_batch
+            apart = discriminative_loss(own, other, targets)[inputs["has_exchange"]]
+            loss = loss + self._discrimination * apart.sum() / self._exchanges
         # Distributed training averages gradients over processes; their sum is wanted.
-        return nll.sum() / num_items_in_batch * self.accelerator.num_processes
+        return loss * self.accelerator.num_processes
 
     def autocast_smart_context_manager(
         self, cache_enabled: bool | None = True
@@ -115,7 +154,7 @@ class ControlTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], torch.Tensor]:
-        """The batches of one step and the number of their targets, which is kept count of.
+        """The batches of one step and the number of their targets; targets and exchanges are counted.
 
         The step's dropout depends on the seed, the step and the process alone: no random state has to be
         kept for a run that goes on, with any number of processes.
@@ -124,6 +163,12 @@ class ControlTrainer(Trainer):
         torch.manual_seed(keyed_hash(self.args.seed, "model_dropout", key) >> 1)
         batches, n_targets = super().get_batch_samples(epoch_iterator, num_batches, device)
         self.tokens_seen += int(n_targets) if n_targets is not None else 0
+        if self._discrimination:
+            own = sum(
+                int(batch["has_exchange"].sum()) for batch in batches if "has_exchange" in batch
+            )
+            count = torch.tensor(own, device=self.args.device)
+            self._exchanges = int(self.accelerator.reduce(count, reduction="sum"))
         return batches, n_targets
 
     # ------------------------------------------------------------------------------------- optimiser

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,9 @@ def check_trials(args: EvaluationArgs, reported: Mapping[str, Sequence[Prompt]])
         ProjectError: an input is missing or does not fit.
     """
     texts = {prompt.text for prompts in reported.values() for prompt in prompts if prompt.text}
-    found = []
+    found, leave_out = [], reported_sentences(args, reported)
     for trial in trials_of(args):
-        inputs = find_inputs(trial, hash_files=False)
+        inputs = find_inputs(trial, hash_files=False, leave_out=leave_out)
         for source, prompts in inputs.prompts.items():
             both = sum(prompt.text in texts for prompt in prompts)
             if both:
@@ -59,6 +59,19 @@ def check_trials(args: EvaluationArgs, reported: Mapping[str, Sequence[Prompt]])
                 )
         found.append(inputs)
     return found
+
+
+def reported_sentences(
+    args: EvaluationArgs, reported: Mapping[str, Sequence[Prompt]]
+) -> frozenset[str]:
+    """Ids of the validation sentences that the results are reported on: a choice is made on others.
+
+    Args:
+        args: as given.
+        reported: prompts of the results, by their source.
+    """
+    names = [source.name for source in args.prompts if source.kind == "validation"]
+    return frozenset(prompt.id for name in names for prompt in reported[name])
 
 
 def choose(
@@ -79,23 +92,25 @@ def choose(
     """
     choices: dict[str, Any] = {}
     check_trials(args, reported)
+    leave_out = reported_sentences(args, reported)
     args, selected = select_measured(args)
     for name, one in misalignment_sweeps(args).items():
-        selected[name] = selected_by(try_candidates(one, work), name)
+        selected[name] = selected_by(try_candidates(one, leave_out, work), name)
     if selected:
         choices["selected"] = selected
         args = with_checkpoints(args, selected)
     if args.sweep is not None:
-        choices["sweep"] = try_candidates(args, work)
+        choices["sweep"] = try_candidates(args, leave_out, work)
         args = with_chosen(args, choices["sweep"])
     return args, choices
 
 
-def try_candidates(args: EvaluationArgs, work: Path) -> dict[str, Any]:
+def try_candidates(args: EvaluationArgs, leave_out: Collection[str], work: Path) -> dict[str, Any]:
     """The sweep: every candidate written, scored, measured and compared (see `sweep.py`).
 
     Args:
         args: with a sweep.
+        leave_out: ids of validation sentences that the results are reported on.
         work: of the unfinished run; pieces of work that are done are not done again.
 
     Returns:
@@ -104,7 +119,7 @@ def try_candidates(args: EvaluationArgs, work: Path) -> dict[str, Any]:
     """
     tried = candidates(args, checkpoints_to_try(args))
     inside = trial_args(args, tried)
-    inputs = find_inputs(inside, hash_files=True)
+    inputs = find_inputs(inside, hash_files=True, leave_out=leave_out)
     logger.info("sweep: %d candidates", len(tried))
     finished, reference = finish_cells(inside, inputs, work)
     rows = rows_of(inside, inputs, finished)

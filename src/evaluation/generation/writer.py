@@ -185,14 +185,21 @@ class Writer:
     def _variants(
         self, condition: Condition, decoding: DecodingArgs
     ) -> tuple[list[Condition], dict[str, float]]:
-        """The condition, then it with labels flipped; the weights of the flipped ones."""
+        """The condition, then it with labels flipped or left out; the weights of those."""
         weights = active_weights(decoding, condition)
-        flipped = {name: self.attributes[name].opposite(condition[name]) for name in weights}
+
+        def without(names: Collection[str]) -> Condition:
+            flipped = {
+                name: self.attributes[name].opposite(condition[name])
+                for name in names
+                if decoding.contrast_against == "flipped"
+            }
+            return {n: label for n, label in condition.items() if n not in names} | flipped
+
         if decoding.contrast_flip == "together" and weights:
             together = {" + ".join(weights): next(iter(weights.values()))}
-            return [condition, {**condition, **flipped}], together
-        each = [{**condition, name: label} for name, label in flipped.items()]
-        return [condition, *each], weights
+            return [condition, without(weights)], together
+        return [condition, *(without([name]) for name in weights)], weights
 
     def _encode(
         self, todo: Sequence[Continuation], condition: Condition, placement: Placement

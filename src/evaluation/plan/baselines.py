@@ -13,7 +13,7 @@ from src.evaluation.plan.cells import has_cells
 
 logger = logging.getLogger(__name__)
 
-CONTRAST = ("contrast_weights", "contrast_flip", "contrast_top_p")
+CONTRAST = ("contrast_weights", "contrast_flip", "contrast_against", "contrast_top_p")
 """Settings of a decoding that mean nothing without contrast."""
 
 

@@ -13,6 +13,7 @@ from src.artifacts.run_folder import differences
 from src.attributes import scorer
 from src.attributes.attribute import Attribute, check_attribute, check_condition
 from src.config.evaluation import EvaluationArgs
+from src.config.prompts import TRAINED_PLACEMENT
 from src.errors import ArtifactError, ProjectError, UserError
 from src.evaluation.plan.cells import has_cells
 from src.evaluation.scoring.judge import judges_of
@@ -124,6 +125,20 @@ def warn_of_other_attributes(name: str, model: Manifest, asked: set[str]) -> Non
     unknown = sorted(asked - set(model["condition_on"]))
     if model["condition_on"] and unknown:
         logger.info("%s is asked for %s, which it was not trained on", name, ", ".join(unknown))
+
+
+def warn_of_placement(name: str, model: Manifest, args: EvaluationArgs) -> None:
+    """Warn where tokens are asked for at a place where the model never saw them."""
+    trained = model.get("placement", TRAINED_PLACEMENT)
+    prompted = any(source.kind != "unprompted" for source in args.prompts)
+    if prompted and args.placement != trained:
+        logger.warning(
+            "%s: the tokens stand %s, where its training never put them: what follows reads as a new "
+            "sentence (placement: %s is as trained)",
+            name,
+            args.placement.replace("_", " the "),
+            trained,
+        )
 
 
 def warn_of_other_data(name: str, model: Manifest, dataset: Manifest) -> None:

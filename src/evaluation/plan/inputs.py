@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from src.evaluation.plan.checks import (
     unused_decodings,
     warn_of_other_attributes,
     warn_of_other_data,
+    warn_of_placement,
 )
 from src.evaluation.plan.conditions import with_all_conditions
 from src.evaluation.plan.prompts import Prompt, load_prompts
@@ -105,7 +106,11 @@ class Inputs:
 
 
 def find_inputs(
-    args: EvaluationArgs, *, hash_files: bool, problems: Problems | None = None
+    args: EvaluationArgs,
+    *,
+    hash_files: bool,
+    problems: Problems | None = None,
+    leave_out: Collection[str] = (),
 ) -> Inputs:
     """Find and check all inputs.
 
@@ -114,6 +119,7 @@ def find_inputs(
         hash_files: also compare the sha256 of every file that will be read with its manifest; without,
             their sizes only.
         problems: found before, to be said with those of the inputs.
+        leave_out: ids of validation sentences that are not to be prompts.
 
     Raises:
         ProjectError: something is missing or does not fit; all problems in one.
@@ -140,7 +146,7 @@ def find_inputs(
     if attributes is not None:
         problems.found += unknown_labels(args, attributes)
         problems.found += missing_scorers(attributes)
-    prompts = _load_all_prompts(args, attributes, problems)
+    prompts = _load_all_prompts(args, attributes, problems, leave_out)
     reference = _reference(args, models)
     if reference is not None:
         problems.attempt(local_only, *reference)
@@ -153,6 +159,8 @@ def find_inputs(
         asked = {attribute for condition in args.models[name].conditions for attribute in condition}
         warn_of_other_attributes(name, model.manifest, asked)
         warn_of_other_data(name, model.manifest, dataset)
+        if asked:
+            warn_of_placement(name, model.manifest, args)
     cells = build_cells(args, tuple(attributes), *_identities(dataset, models, prompts))
     return Inputs(dataset, attributes, models, prompts, reference, cells)
 
@@ -230,13 +238,18 @@ def checkpoints_to_try(args: EvaluationArgs) -> list[str]:
 
 
 def _load_all_prompts(
-    args: EvaluationArgs, attributes: Mapping[str, Attribute] | None, problems: Problems
+    args: EvaluationArgs,
+    attributes: Mapping[str, Attribute] | None,
+    problems: Problems,
+    leave_out: Collection[str],
 ) -> dict[str, list[Prompt]]:
     prompts = {}
     for source in args.prompts:
         if attributes is None and source.kind == "validation":
             continue
-        found = problems.attempt(load_prompts, source, args.dataset, attributes or {}, args.seed)
+        found = problems.attempt(
+            load_prompts, source, args.dataset, attributes or {}, args.seed, leave_out
+        )
         if found is not None:
             prompts[source.name] = found
     return prompts

@@ -1,4 +1,4 @@
-"""What the models are given: validation sentences, the lines of a file, or nothing.
+"""What the models are given: validation sentences or their beginnings, the lines of a file, or nothing.
 
 Imports neither torch nor transformers.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from src.runtime import keyed_hash
 
 SHOWN_PROBLEMS = 5
 """Bad lines of a prompt file that a message quotes; the rest is counted."""
+_WORD = re.compile(r"\S+")
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
@@ -35,7 +36,11 @@ class Prompt:
 
 
 def load_prompts(
-    source: Prompts, dataset: Path, attributes: Mapping[str, Attribute], seed: int
+    source: Prompts,
+    dataset: Path,
+    attributes: Mapping[str, Attribute],
+    seed: int,
+    leave_out: Collection[str] = (),
 ) -> list[Prompt]:
     """The prompts of a source, the same for every cell.
 
@@ -44,6 +49,7 @@ def load_prompts(
         dataset: folder of the data set, for its validation sentences.
         attributes: of the data set.
         seed: decides which ones are drawn, where there are more than asked for.
+        leave_out: ids of validation sentences that are not to be drawn.
 
     Raises:
         UserError: a file of prompts cannot be read.
@@ -51,7 +57,7 @@ def load_prompts(
         ArtifactError: the data set has no validation sentences, or labels that its manifest does not have.
     """
     if isinstance(source, ValidationPrompts):
-        return _validation_prompts(source.count, dataset, attributes, seed)
+        return _validation_prompts(source, dataset, attributes, seed, leave_out)
     if isinstance(source, UnpromptedPrompts):
         width = len(str(source.count - 1))
         return [Prompt(f"{i:0{width}d}", "") for i in range(source.count)]
@@ -59,9 +65,14 @@ def load_prompts(
 
 
 def _validation_prompts(
-    count: int, dataset: Path, attributes: Mapping[str, Attribute], seed: int
+    source: ValidationPrompts,
+    dataset: Path,
+    attributes: Mapping[str, Attribute],
+    seed: int,
+    leave_out: Collection[str],
 ) -> list[Prompt]:
-    """`count` validation sentences, as many of every combination of labels, give or take one."""
+    """Validation sentences or their beginnings, as many of every combination of labels, give or take one."""
+    count = source.count
     combinations = list(itertools.product(*(one.labels for one in attributes.values())))
     groups: dict[tuple[str, ...], list[Prompt]] = {labels: [] for labels in combinations}
     for row in _validation_rows(dataset):
@@ -72,7 +83,9 @@ def _validation_prompts(
                 got=f"{row['id']}: {row['labels']}",
                 fix="create the data set again",
             )
-        groups[labels].append(Prompt(row["id"], row["text"]))
+        text = row["text"] if source.words is None else beginning(row, source.words, seed)
+        if text is not None and row["id"] not in leave_out:
+            groups[labels].append(Prompt(row["id"], text))
     share, rest = divmod(count, len(combinations))
     chosen, short = [], []
     for i, (labels, group) in enumerate(groups.items()):
@@ -84,10 +97,29 @@ def _validation_prompts(
         raise DataError(
             f"{dataset} has too few validation sentences for {count} balanced prompts "
             f"({'; '.join(short)})",
-            fix="lower the count of validation prompts, or create the data set with more "
+            fix="lower the count of validation prompts or their words, or create the data set with more "
             "validation.sentences",
         )
     return sorted(chosen, key=lambda prompt: _draw(seed, prompt))
+
+
+def beginning(row: Mapping[str, Any], words: tuple[int, int], seed: int) -> str | None:
+    """The first words of a sentence, of which at least one is left out.
+
+    Args:
+        row: `id` and `text`; the number of words is drawn by its id.
+        words: fewest and most.
+        seed: of the run.
+
+    Returns:
+        None for a sentence that is too short.
+    """
+    ends = [match.end() for match in _WORD.finditer(row["text"])]
+    fewest, most = words[0], min(words[1], len(ends) - 1)
+    if most < fewest:
+        return None
+    drawn = fewest + keyed_hash(seed, "words_of_prompt", row["id"]) % (most - fewest + 1)
+    return row["text"][: ends[drawn - 1]]
 
 
 def _draw(seed: int, prompt: Prompt) -> tuple[int, str]:

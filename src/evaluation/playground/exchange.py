@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from src.attributes.attribute import Attribute
 from src.config.evaluation import Condition, DecodingArgs
+from src.config.prompts import PLACEMENTS, TRAINED_PLACEMENT
 from src.errors import UserError
 from src.evaluation.continuation import Continuation
 
 MOST_SAMPLES = 16
 LONGEST = 400
-HIGHEST_WEIGHT = 10.0
-PLACEMENTS = ("after_prompt", "before_prompt")
+HIGHEST_WEIGHT = 12.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Question:
     max_length: int = 40
     samples: int = 2
     seed: int = 0
-    placement: str = "after_prompt"
+    placement: str = TRAINED_PLACEMENT
 
     def __post_init__(self) -> None:
         """Raises UserError where a value cannot be used: what a browser sends is a stranger's input."""

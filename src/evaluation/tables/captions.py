@@ -110,13 +110,15 @@ def source_title(source: str, n_prompts: int) -> str:
     """What the models were given: `unprompted, 200 samples`, `validation prompts, 40`."""
     if source == "unprompted":
         return f"unprompted, {n_prompts} samples"
+    if source == "beginnings":
+        return f"beginnings of sentences, {n_prompts}"
     return f"{source} prompts, {n_prompts}"
 
 
 def source_heading(source: str, n_prompts: int) -> str:
     """The same at the top of a section; the name of a file stays as it is."""
     title = source_title(source, n_prompts)
-    return title.capitalize() if source in ("unprompted", "validation") else title
+    return title.capitalize() if source in ("unprompted", "validation", "beginnings") else title
 
 
 def scope(rows: Sequence[Mapping[str, Any]]) -> str:

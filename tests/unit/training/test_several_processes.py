@@ -25,6 +25,8 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2")
 # 120 sentences are seven steps and a half: the incomplete one has to be shared too.
 STEPS = {"learning_rate": 3e-3, "precision": "fp32", "batch_sentences": 16, "max_steps": 18}
 FSDP = {"strategy": "fsdp"}
+# With exchanged tokens: they are counted over the processes.
+CHANGES = {"optimisation": STEPS, "objective": {"discrimination": 0.5}}
 
 
 def start(launcher, *arguments):
@@ -93,7 +95,7 @@ def alone(llama, smooth_gpt2, tmp_path_factory):
     """Finished runs of one process, by shape."""
     folder = tmp_path_factory.mktemp("alone")
     for name, (base, data) in {"llama": llama, "gpt2": smooth_gpt2}.items():
-        train(training_args(folder / name, data, base, optimisation=STEPS))
+        train(training_args(folder / name, data, base, **CHANGES))
     return {name: folder / name for name in ("llama", "gpt2")}
 
 
@@ -104,7 +106,7 @@ def together(llama, smooth_gpt2, tmp_path_factory):
 
     def args(name, made_of=llama, **changes):
         base, data = made_of
-        return training_args(folder / name, data, base, **({"optimisation": STEPS} | changes))
+        return training_args(folder / name, data, base, **(CHANGES | changes))
 
     accumulated = STEPS | {
         "batch_sentences": 4, "gradient_accumulation_steps": 4, "gradient_checkpointing": True,

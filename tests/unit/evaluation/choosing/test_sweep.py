@@ -151,7 +151,6 @@ def test_a_dry_run_counts_the_candidates(project):
         ({"model": "M-X"}, "sweep.model: 'M-X' is not one of"),
         ({"decoding": "beam"}, "sweep.decoding: 'beam' is not one of"),
         ({"condition": {}}, "contrast decoding needs a label to ask for"),
-        ({"prompts": {"kind": "validation", "count": 4}}, "may not be those chosen on"),
         ({"contrast_weights": {"toxicity": []}}, "no weight to try for toxicity"),
         ({"contrast_weights": {}, "top_p": [0.5]}, "one candidate only"),
     ],
