@@ -107,13 +107,14 @@ def _evaluation(
             "decodings": ["sample", "contrast"] if model == most else ["sample"],
         }
     plain = demo.decodings["sample"].model_dump(mode="json", exclude_unset=True)
-    weights = dict.fromkeys(dataset.attributes, CONTRAST_WEIGHT)
+    contrast = demo.decodings["contrast"].model_dump(mode="json", exclude_unset=True)
+    contrast["contrast_weights"] = dict.fromkeys(dataset.attributes, CONTRAST_WEIGHT)
     return {
         "output": f"results/{name}",
         "dataset": str(dataset.output),
         "models": models,
         "prompts": [one.model_dump(mode="json", exclude_unset=True) for one in demo.prompts],
-        "decodings": {"sample": plain, "contrast": {**plain, "contrast_weights": weights}},
+        "decodings": {"sample": plain, "contrast": contrast},
         "batch_size": demo.batch_size,
     }
 

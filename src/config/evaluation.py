@@ -151,8 +151,8 @@ class EvaluationArgs(Strict):
     samples_per_prompt: int = Field(default=1, ge=1, description="continuations of each prompt")
     placement: Placement = Field(
         default=TRAINED_PLACEMENT,
-        description="where the control tokens stand: before the prompt, as in training, or after it, as in the "
-        "paper: what follows then reads as a new sentence",
+        description="where the control tokens stand: before the prompt, as in training, or after it, as in "
+        "the paper: what follows then reads as a new sentence",
     )
     perplexity: PerplexityArgs = Field(
         default=PerplexityArgs(), description="the reference model that judges fluency"
@@ -258,7 +258,7 @@ class EvaluationArgs(Strict):
             if entry.select in ("lowest_loss", "highest_control_auc")
             and any(prompts.kind == "validation" for prompts in self.prompts)
         ]
-        if any(entry.select == "lowest_misalignment" for entry in self.models.values()):
-            if self.selection_prompts is None:
-                problems.append("select: lowest_misalignment needs selection_prompts")
+        measured = any(entry.select == "lowest_misalignment" for entry in self.models.values())
+        if measured and self.selection_prompts is None:
+            problems.append("select: lowest_misalignment needs selection_prompts")
         return problems

@@ -135,6 +135,11 @@ class TrainingArgs(Strict):
         default_factory=dict,
         description="per attribute, the share of sentences in which its token is left out",
     )
+    hold_out: tuple[dict[str, str], ...] = Field(
+        default=(),
+        description="combinations of labels that are never trained on, such as [{toxicity: toxic, sentiment: "
+        "pos}]: an evaluation that asks for them says how far the tokens can be combined anew",
+    )
     control_tokens: ControlTokenArgs = Field(
         default=ControlTokenArgs(), description="how the tokens' embeddings start and learn"
     )
@@ -159,6 +164,8 @@ class TrainingArgs(Strict):
     def _fits_together(self) -> TrainingArgs:
         if len(set(self.condition_on)) != len(self.condition_on):
             raise ValueError(f"condition_on names an attribute twice: {list(self.condition_on)}")
+        if {} in self.hold_out:
+            raise ValueError("hold_out: {} would hold out every sentence")
         for name in self.token_dropout:
             if name not in self.condition_on:
                 raise ValueError(
@@ -178,6 +185,8 @@ class TrainingArgs(Strict):
             unused["optimisation"] = {"draw", "most_repeats"}
         if not self.discriminates:
             unused["objective"] = True
+        if not self.hold_out:
+            unused["hold_out"] = True
         return self.model_dump(mode="json", exclude=unused)
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from src.attributes.attribute import to_manifest
-from src.config.evaluation import EvaluationArgs
+from src.config.evaluation import Condition, EvaluationArgs
 from src.evaluation.continuation import Continuation
 from src.evaluation.metrics.cell_metrics import cell_rows
 from src.evaluation.metrics.comparison import Finished, compare_all
@@ -73,7 +73,9 @@ def metrics_of(
     return {
         "rows": rows_of(args, inputs, finished),
         "comparisons": compare_all(finished, inputs.attributes, args.decodings, args.seed),
-        "controllability": controllability(finished, inputs.attributes, args.decodings, args.seed),
+        "controllability": controllability(
+            finished, inputs.attributes, args.decodings, args.seed, _held_out(inputs)
+        ),
         "attributes": to_manifest(inputs.attributes),
         "models": {name: _facts_of(trainings) for name, trainings in inputs.models.items()},
         "dataset": {
@@ -85,11 +87,17 @@ def metrics_of(
     }
 
 
+def _held_out(inputs: Inputs) -> dict[str, list[Condition]]:
+    """Model → labels that none of its trainings saw together; the same for all, being of one recipe."""
+    return {name: own[0].manifest.get("hold_out", []) for name, own in inputs.models.items()}
+
+
 def _facts_of(trainings: Sequence[TrainedModel]) -> dict[str, Any]:
     """What metrics.json says of a model; `tokens_trained` is the mean over its trainings."""
     first, tokens = trainings[0], [one.tokens_trained() for one in trainings]
     return {
         "condition_on": first.manifest["condition_on"],
+        "hold_out": first.manifest.get("hold_out", []),
         "checkpoint": first.checkpoint,
         "recipe": recipe_of(first.manifest),
         "tokens_trained": None if None in tokens else round(sum(tokens) / len(tokens)),

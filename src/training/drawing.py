@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,18 +40,27 @@ class Drawing:
         quotas: combination → sentences drawn, a repeated one counted each time; None where sentences are
             drawn as they come.
         sentences: of an epoch.
+        held_out: combinations that are never trained on → sentences of the data set; they are in neither of
+            the others.
     """
 
     available: Mapping[Combination, int]
     quotas: Mapping[Combination, int] | None
     sentences: int
+    held_out: Mapping[Combination, int]
 
     def to_json(self) -> dict[str, int] | None:
         """The quotas, `nontoxic + pos` → sentences; None where sentences are drawn as they come."""
         return self.quotas and {" + ".join(c): n for c, n in self.quotas.items()}
 
     def describe(self) -> list[str]:
-        """One line on the draw, and one for each combination too rare for its tokens to be learned."""
+        """A line on the draw, and one for each combination held out or too rare to be learned."""
+        return [
+            *(f"held out: {' + '.join(c)} ({n:,} sentences)" for c, n in self.held_out.items()),
+            *self._draw_and_rare(),
+        ]
+
+    def _draw_and_rare(self) -> list[str]:
         total, k = sum(self.available.values()), len(self.available)
         rare = {c: n for c, n in self.available.items() if total and n / total < RARE / k}
         if self.quotas is None:
@@ -75,22 +84,37 @@ class Drawing:
         return f"{' + '.join(combination)} {n}{repeated}"
 
 
-def plan_drawing(dataset: Path, attributes: Attributes, wanted: OptimisationArgs) -> Drawing:
+def plan_drawing(
+    dataset: Path,
+    attributes: Attributes,
+    wanted: OptimisationArgs,
+    hold_out: Sequence[Mapping[str, str]] = (),
+) -> Drawing:
     """Count, and share out.
 
     Args:
         dataset: folder made by stage 1.
         attributes: of the data set.
         wanted: args of the run.
+        hold_out: labels that are not to be trained on together.
     """
-    available = count_combinations(dataset, attributes)
+    counts = count_combinations(dataset, attributes)
+    held_out = {c: n for c, n in counts.items() if _holds_one(c, attributes, hold_out)}
+    available = {c: n for c, n in counts.items() if c not in held_out}
     total = sum(available.values())
     sentences = min(total, wanted.max_sentences or total)
     if wanted.draw == "natural":
-        return Drawing(available, None, sentences)
+        return Drawing(available, None, sentences, held_out)
     capacities = {c: n * wanted.most_repeats for c, n in available.items()}
     quotas = share_equally(sentences, capacities)
-    return Drawing(available, quotas, sum(quotas.values()))
+    return Drawing(available, quotas, sum(quotas.values()), held_out)
+
+
+def _holds_one(
+    combination: Combination, attributes: Attributes, hold_out: Sequence[Mapping[str, str]]
+) -> bool:
+    labels = dict(zip(attributes, combination, strict=True))
+    return any(one.items() <= labels.items() for one in hold_out)
 
 
 def count_combinations(dataset: Path, attributes: Attributes) -> dict[Combination, int]:
@@ -147,7 +171,8 @@ class Drawn:
             seed: of the run.
         """
         self._attributes, self._seed = attributes, seed
-        rows = rows_of(dataset, "train", ["id", "labels"])
+        every = rows_of(dataset, "train", ["id", "labels"])
+        rows = (row for row in every if self._combination(row) in drawing.available)
         if drawing.quotas is None:
             self._whole = dict.fromkeys(drawing.available, 0)
             if drawing.sentences == sum(drawing.available.values()):
@@ -163,7 +188,7 @@ class Drawn:
 
     def times(self, row: Mapping[str, Any]) -> int:
         """How often a row of the training split is drawn."""
-        return self._whole[self._combination(row)] + (row["id"] in self._extra)
+        return self._whole.get(self._combination(row), 0) + (row["id"] in self._extra)
 
     def _combination(self, row: Mapping[str, Any]) -> Combination:
         return tuple(row["labels"][name] for name in self._attributes)

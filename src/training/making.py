@@ -211,6 +211,7 @@ def _facts(
         "attributes": to_manifest(plan.attributes),
         "condition_on": list(args.condition_on),
         "placement": TRAINED_PLACEMENT,
+        "hold_out": [dict(one) for one in args.hold_out],
         "tokenizer": {"fingerprint": tokenizer_fingerprint(plan.tokenizer)},
         "cleaning": plan.dataset["cleaning"],
         "base_model": base | {"from_scratch": args.model.from_scratch},

@@ -11,7 +11,12 @@ from transformers.integrations import get_available_reporting_integrations
 
 from src.artifacts.manifest import Manifest, read_manifest
 from src.artifacts.output_folder import check_disk_space, check_output
-from src.attributes.attribute import Attribute, check_attribute, from_manifest
+from src.attributes.attribute import (
+    Attribute,
+    check_attribute,
+    check_condition,
+    from_manifest,
+)
 from src.config.training import TrainingArgs
 from src.context_length import context_length
 from src.control_tokens import check_tokenizer, load_tokenizer
@@ -106,7 +111,11 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
     problems.attempt(check_launcher)
     drawing = schedule = None
     if attributes is not None:
-        drawing = problems.attempt(plan_drawing, args.dataset, attributes, args.optimisation)
+        for one in args.hold_out:
+            problems.attempt(check_condition, one, attributes)
+        drawing = problems.attempt(
+            plan_drawing, args.dataset, attributes, args.optimisation, args.hold_out
+        )
         schedule = drawing and problems.attempt(
             plan_schedule, args, drawing.sentences, world_size()
         )

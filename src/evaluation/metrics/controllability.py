@@ -23,7 +23,11 @@ from src.statistics.prompt_sums import index_prompts, order_as
 
 
 def controllability(
-    finished: Finished, attributes: Attributes, decodings: Mapping[str, DecodingArgs], seed: int
+    finished: Finished,
+    attributes: Attributes,
+    decodings: Mapping[str, DecodingArgs],
+    seed: int,
+    held_out: Mapping[str, Sequence[Condition]] | None = None,
 ) -> list[dict[str, Any]]:
     """What each model writes under every condition, and what asking for one label changes.
 
@@ -32,6 +36,7 @@ def controllability(
         attributes: of the data set.
         decodings: of the args.
         seed: of the run.
+        held_out: model → labels that it was never trained on together.
 
     Returns:
         `controllability` of metrics.json: one entry per model, decoding and prompts with two conditions at
@@ -47,6 +52,10 @@ def controllability(
           paired by prompt, `p` of no difference and `p_holm`, corrected over the effects of one table
           (those of a label that goes up as others go down are all in it). `leakage` is true where
           `measured` is another attribute. Null where a cell wrote nothing.
+        - `combinations`: where the model has combinations that it was never trained on, one entry for those
+          asked for and one for all others of as many labels: `trained`, `conditions`, and `share`, `ci_low`,
+          `ci_high` of the labels asked for that came out (the accuracy of CompMCTG, Zhong et al. 2024,
+          arXiv 2404.04232, seen and compositional).
     """
     found: list[dict[str, Any]] = []
     for (model, decoding, prompts), places in _groups(finished, decodings).items():
@@ -67,6 +76,9 @@ def controllability(
                     for asked, label, without, with_it in _steps(counts, attributes)
                     for effect in _effects(asked, label, without, with_it, attributes, draws)
                 ],
+                "combinations": _combinations(
+                    list(counts.values()), (held_out or {}).get(model, ())
+                ),
             }
         )
     for prompts in dict.fromkeys(entry["prompts"] for entry in found):
@@ -205,3 +217,36 @@ def _effects(
                 "p": p_values([pair], draws)[0] if found else None,
                 "p_holm": None,
             }
+
+
+def _combinations(
+    counts: Sequence[_Counts], held_out: Sequence[Condition]
+) -> list[dict[str, Any]]:
+    """How much of what is asked for comes out, of combinations trained on and of those held out."""
+    unseen = [c for c in counts if any(o.items() <= c.condition.items() for o in held_out)]
+    if not unseen:
+        return []
+    n_labels = max(len(one.condition) for one in unseen)
+    seen = [c for c in counts if len(c.condition) == n_labels and not any(c is u for u in unseen)]
+    found = []
+    for trained, group in ((True, seen), (False, unseen)):
+        if group:
+            found.append({"trained": trained, "conditions": len(group), **_met(group)})
+    return found
+
+
+def _met(group: Sequence[_Counts]) -> dict[str, float | None]:
+    """Share of the labels asked for that the sentences have, over all conditions of a group."""
+    first = group[0]
+    met, asked = np.zeros_like(first.n_sentences), np.zeros_like(first.n_sentences)
+    for one in group:
+        order = order_as(first.prompt_ids, one.prompt_ids)
+        for label in one.condition.items():
+            met += one.of[label][:, order]
+            asked += one.n_sentences[:, order]
+    interval = share_interval(met, asked)
+    return {
+        "share": float(met.sum() / asked.sum()) if asked.sum() else None,
+        "ci_low": interval and interval.low,
+        "ci_high": interval and interval.high,
+    }

@@ -67,6 +67,10 @@ EFFECTS = (
     "points; what it changes of another attribute is leakage. 95 % intervals, paired by prompt. *: not "
     f"nothing, p < {SIGNIFICANT} after Holm over the table."
 )
+COMBINATIONS = (
+    "% of the labels asked for that the generated sentences have: combinations of labels that the model was "
+    f"trained on, and those held out, which it was asked for all the same. {INTERVALS}"
+)
 MORE_DATA = (
     "Misalignment over the tokens trained on, of checkpoints of one run, or of runs that differ in nothing "
     f"but their amount of data. {INTERVALS}"

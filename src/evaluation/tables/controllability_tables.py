@@ -28,6 +28,8 @@ def controllability_tables(metrics: Mapping[str, Any]) -> list[Table]:
         tables.append(_matrix(source, own, metrics["attributes"]))
         if any(entry["effects"] for entry in own):
             tables.append(_effects(source, own, metrics["attributes"]))
+        if any(entry.get("combinations") for entry in own):
+            tables.append(_combinations(source, own))
     return tables
 
 
@@ -66,6 +68,25 @@ def _effects(source: str, entries: Sequence[Entry], attributes: Mapping[str, Any
         caption=f"Effect of one label: {captions.EFFECTS}",
         header=("model", "asked", *(label for _, label in labels)),
         rows=tuple((*key, *(line[label] for label in labels)) for key, line in lines.items()),
+    )
+
+
+def _combinations(source: str, entries: Sequence[Entry]) -> Table:
+    def figure(entry: Entry, trained: bool) -> str:
+        for one in entry.get("combinations", ()):
+            if one["trained"] is trained:
+                return _figure(one["share"], one["ci_low"], one["ci_high"])
+        return NOTHING
+
+    return Table(
+        title=f"Unseen combinations ({source})",
+        caption=f"Unseen combinations: {captions.COMBINATIONS}",
+        header=("model", "trained on", "held out"),
+        rows=tuple(
+            (_title(entry), figure(entry, True), figure(entry, False))
+            for entry in entries
+            if entry.get("combinations")
+        ),
     )
 
 

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.config.training import OptimisationArgs
+from src.errors import UserError
 from src.training.drawing import Drawn, count_combinations, plan_drawing, share_equally
 from src.training.run import train
 from src.training.sentences import rows_of
@@ -145,3 +146,44 @@ def test_a_run_says_what_it_drew(gpt2, tmp_path):
     train(args)
     manifest = json.loads((tmp_path / "run/manifest.json").read_text())
     assert set(manifest["drawn"].values()) == {10}
+
+
+# ------------------------------------------------------------------------------------------ hold out
+
+
+def plan_without(folder, attributes, *hold_out, **options):
+    return plan_drawing(folder, attributes, wanted(**options), hold_out)
+
+
+@pytest.mark.parametrize("options", [{}, {"max_sentences": 60}, {"draw": "balanced"}])
+def test_a_combination_held_out_is_never_drawn(skewed, attributes, options):
+    held_out = {"toxicity": "toxic", "sentiment": "neg"}
+    drawing = plan_without(skewed, attributes, held_out, **options)
+    draw = Drawn(skewed, attributes, drawing, seed=0)
+    times = Counter()
+    for row in rows_of(skewed, "train", ["id", "labels"]):
+        times[tuple(row["labels"].values())] += draw.times(row)
+    assert times["toxic", "neg"] == 0
+    assert sum(times.values()) == drawing.sentences
+    assert set(drawing.available) == {
+        ("nontoxic", "neg"), ("nontoxic", "pos"), ("toxic", "pos"),
+    }  # fmt: skip
+    n = count_combinations(skewed, attributes)["toxic", "neg"]
+    assert drawing.describe()[0] == f"held out: toxic + neg ({n} sentences)"
+
+
+def test_one_label_holds_out_all_its_combinations(skewed, attributes):
+    drawing = plan_without(skewed, attributes, {"toxicity": "toxic"})
+    assert [c[0] for c in drawing.available] == ["nontoxic", "nontoxic"]
+
+
+def test_the_manifest_says_what_was_held_out_and_a_wrong_label_is_an_error(gpt2, tmp_path):
+    base, data = gpt2
+    asked = {"toxicity": "toxic", "sentiment": "pos"}
+    short = {"learning_rate": 1e-3, "max_steps": 2}
+    train(training_args(tmp_path / "m", data, base, hold_out=(asked,), optimisation=short))
+    assert json.loads((tmp_path / "m/manifest.json").read_text())["hold_out"] == [asked]
+    with pytest.raises(UserError, match="Did you mean 'toxic'"):
+        train(training_args(tmp_path / "n", data, base, hold_out=({"toxicity": "toxc"},)))
+    with pytest.raises(ValueError, match="would hold out every sentence"):
+        training_args(tmp_path / "n", data, base, hold_out=({},))

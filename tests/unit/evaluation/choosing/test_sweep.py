@@ -8,6 +8,7 @@ from src.config.evaluation import EvaluationArgs
 from src.config.loading import load_args
 from src.errors import UserError
 from src.evaluation.choosing.sweep import candidates, judged, trial_args, with_chosen
+from src.evaluation.choosing.trials import check_trials
 from src.evaluation.measuring import finish_cells
 from src.evaluation.plan.inputs import find_inputs
 from src.evaluation.run import evaluate
@@ -137,6 +138,17 @@ def test_what_one_reference_judged_is_not_read_for_another(project, bases, tmp_p
     assert second == nats("llama", tmp_path / "own")
     assert first == nats("gpt2", shared)
     assert len(list((shared / "written").iterdir())) == 2  # written once for both
+
+
+def test_a_sweep_takes_validation_sentences_that_are_not_reported(project):
+    both = {"kind": "validation", "count": 8}
+    sweep = SWEEP | {"prompts": {**both, "words": [2, 5]}}
+    args = project.args(sweep=sweep, prompts=[both])
+    reported = find_inputs(args, hash_files=False).prompts
+    [trial] = check_trials(args, reported)
+    tried = {prompt.id for prompt in trial.prompts["beginnings"]}
+    assert len(tried) == 8
+    assert not tried & {prompt.id for prompt in reported["validation"]}
 
 
 def test_a_dry_run_counts_the_candidates(project):

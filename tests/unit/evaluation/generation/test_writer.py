@@ -61,13 +61,17 @@ def by_hand(model, attributes, prompt, sample, condition, decoding, placement="a
     """The same continuation written a token at a time, unbatched, without cache or own code for sampling."""
     plain = AutoModelForCausalLM.from_pretrained(model / "final").eval()
     tokenizer = load_tokenizer(str(model / "final"), attributes)
-    flipped = [
-        (weight, {**condition, name: attributes[name].opposite(condition[name])})
-        for name, weight in decoding.contrast_weights.items()
-    ]
+
+
+    def without(names):
+        kept = {name: label for name, label in condition.items() if name not in names}
+        if decoding.contrast_against == "nothing":
+            return kept
+        return kept | {name: attributes[name].opposite(condition[name]) for name in names}
+
+    flipped = [(w, without([name])) for name, w in decoding.contrast_weights.items()]
     if decoding.contrast_flip == "together":
-        every = {name: attributes[name].opposite(label) for name, label in condition.items()}
-        flipped = [(flipped[0][0], every)]
+        flipped = [(flipped[0][0], without(list(condition)))]
     numbers = uniforms(1, "validation", [(prompt.id, sample)], decoding.max_length)[0]
     written = []
     for number in numbers:
@@ -111,6 +115,23 @@ def test_a_batch_writes_what_one_writes_by_hand(model, attributes, exact, weight
         expected = by_hand(model, attributes, prompt, one.sample, BOTH, decoding, placement)
         assert one.text == expected
         assert one.prompt == prompt.text
+
+
+@pytest.mark.parametrize("flip", ["each", "together"])
+def test_contrast_against_nothing_leaves_the_token_out(model, attributes, exact, flip):
+    """With `together`, and so without a condition: classifier-free guidance."""
+    contrast = {
+        "contrast_weights": {"toxicity": 2.0, "sentiment": 2.0},
+        "contrast_against": "nothing",
+        "contrast_flip": flip,
+    }
+    decoding = DECODING.model_copy(update=contrast)
+    written = writer_of(model).write(task(), BOTH, decoding, "")
+    for one in written[::3]:
+        prompt = next(p for p in PROMPTS if p.id == one.prompt_id)
+        assert one.text == by_hand(model, attributes, prompt, one.sample, BOTH, decoding)
+    flipped = decoding.model_copy(update={"contrast_against": "flipped"})
+    assert written != writer_of(model).write(task(), BOTH, flipped, "")
 
 
 def batch_sizes(writer, monkeypatch):

@@ -135,3 +135,35 @@ def test_the_table_says_where_the_row_without_a_condition_is_from():
     )
     assert tables_of(entries)[0].rows[0][:2] == ("M, contrast", "no condition (sample)")
     assert tables_of([]) == []
+
+
+def test_combinations_held_out_are_told_from_those_trained_on():
+    pairs = [
+        {"toxicity": t, "sentiment": s} for t in ("nontoxic", "toxic") for s in ("neg", "pos")
+    ]
+    # `written(toxic, neg)`: chances of each label; the last pair is not followed at all.
+    chances = [(0.1, 0.9), (0.1, 0.1), (0.9, 0.9), (0.1, 0.9)]
+    finished = [
+        (cell("M-TS", pair), written(*how, name=str(i)))
+        for i, (pair, how) in enumerate(zip(pairs, chances, strict=True))
+    ]
+    finished.append((cell("M-TS", NONTOXIC), written(0.5, 0.5, name="one")))
+    held_out = {"M-TS": [pairs[-1]]}
+    [entry] = controllability(finished, make_attributes(), DECODINGS, 0, held_out)
+    seen, unseen = entry["combinations"]
+    assert (seen["trained"], seen["conditions"]) == (True, 3), "of as many labels"
+    assert (unseen["trained"], unseen["conditions"]) == (False, 1)
+    by_hand = [
+        row["shares"][name][label]["share"]
+        for row in entry["rows"]
+        if row["condition"] == pairs[-1]
+        for name, label in pairs[-1].items()
+    ]
+    assert unseen["share"] == pytest.approx(sum(by_hand) / 2)
+    assert unseen["ci_low"] < unseen["share"] < unseen["ci_high"] < seen["ci_low"]
+    table = tables_of([entry])[-1]
+    assert table.title == "Unseen combinations (validation)"
+    assert table.header == ("model", "trained on", "held out")
+    assert table.rows[0][2].startswith(f"{100 * unseen['share']:.1f} [")
+    # Nothing was held out: no table.
+    assert matrix(finished)[0]["combinations"] == []

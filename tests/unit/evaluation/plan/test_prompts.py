@@ -8,7 +8,7 @@ import pytest
 
 from src.config.prompts import FilePrompts, UnpromptedPrompts, ValidationPrompts
 from src.errors import ArtifactError, DataError, UserError
-from src.evaluation.plan.prompts import Prompt, load_prompts
+from src.evaluation.plan.prompts import Prompt, beginning, load_prompts
 
 
 def validation(count):
@@ -58,6 +58,48 @@ def test_the_seed_and_nothing_else_draws_them(project, tmp_path):
 def test_too_few_validation_sentences_name_the_group(project):
     with pytest.raises(DataError, match=r"toxic \+ pos: \d+ sentences, 40 asked for"):
         load_prompts(validation(160), project.dataset, project.attributes, seed=0)
+
+
+def beginnings(count, *words):
+    return ValidationPrompts(kind="validation", count=count, words=words)
+
+
+def test_beginnings_are_the_first_words_of_the_same_sentences(project):
+    whole = load_prompts(validation(8), project.dataset, project.attributes, seed=0)
+    cut = load_prompts(beginnings(8, 2, 4), project.dataset, project.attributes, seed=0)
+    texts = {prompt.id: prompt.text for prompt in whole}
+    for prompt in cut:
+        assert texts[prompt.id].startswith(f"{prompt.text} ")
+        assert 2 <= len(prompt.text.split()) <= 4
+    assert len({len(prompt.text.split()) for prompt in cut}) > 1
+    again = load_prompts(beginnings(8, 2, 4), project.dataset, project.attributes, seed=0)
+    assert cut == again
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("One  two\u00a0three four.", {"One  two", "One  two\u00a0three"}),
+        ("One two three", {"One two"}),  # at least one word is left out
+        ("One two", {None}),
+    ],
+)
+def test_at_least_one_word_is_left_to_write(text, expected):
+    found = {beginning({"id": str(i), "text": text}, (2, 9), seed=0) for i in range(40)}
+    assert found == expected
+
+
+def test_sentences_that_a_choice_was_made_on_are_others(project):
+    reported = load_prompts(validation(8), project.dataset, project.attributes, seed=0)
+    taken = {prompt.id for prompt in reported}
+    others = load_prompts(beginnings(4, 2, 4), project.dataset, project.attributes, 7, taken)
+    assert len(others) == 4
+    assert not taken & {prompt.id for prompt in others}
+
+
+def test_from_more_words_to_fewer_is_an_error():
+    with pytest.raises(ValueError, match="from 8 to 3 is nothing"):
+        beginnings(4, 8, 3)
 
 
 def test_a_data_set_without_validation_sentences(tmp_path, attributes):
