@@ -219,9 +219,7 @@ def _effects(
             }
 
 
-def _combinations(
-    counts: Sequence[_Counts], held_out: Sequence[Condition]
-) -> list[dict[str, Any]]:
+def _combinations(counts: Sequence[_Counts], held_out: Sequence[Condition]) -> list[dict[str, Any]]:
     """How much of what is asked for comes out, of combinations trained on and of those held out."""
     unseen = [c for c in counts if any(o.items() <= c.condition.items() for o in held_out)]
     if not unseen:

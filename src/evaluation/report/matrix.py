@@ -49,6 +49,8 @@ class Matrix:
         header: (attribute, its labels), in the order of the columns.
         rows: per condition its title, its number of sentences, and a cell per column.
         effects: of asking for one label more.
+        combinations: title, share of the labels asked for that came out, and its interval: of combinations that
+            the model was trained on, and of those held out; empty where none was.
     """
 
     title: str
@@ -56,6 +58,7 @@ class Matrix:
     header: tuple[tuple[str, tuple[str, ...]], ...]
     rows: tuple[tuple[str, Shown, tuple[HeatCell, ...]], ...]
     effects: tuple[Effect, ...]
+    combinations: tuple[tuple[str, Shown, Shown, Shown], ...]
 
 
 def build_matrices(metrics: Mapping[str, Any]) -> list[Matrix]:
@@ -91,6 +94,16 @@ def _matrix(at: str, found: Mapping[str, Any], numbers: Numbers) -> Matrix:
         ),
         effects=tuple(
             _effect(f"{at}.effects.{i}", one, numbers) for i, one in enumerate(found["effects"])
+        ),
+        combinations=tuple(
+            (
+                f"{'trained on' if one['trained'] else 'held out'} ({one['conditions']})",
+                *(
+                    numbers.percent(f"{at}.combinations.{i}.{key}")
+                    for key in ("share", "ci_low", "ci_high")
+                ),
+            )
+            for i, one in enumerate(found.get("combinations", ()))
         ),
     )
 

@@ -20,8 +20,8 @@ CONDITIONS = {
 }
 
 
-def test_there_is_one_for_each_model_of_the_paper_and_of_the_demo():
-    wanted = {f"args_train_{part}{name}" for part in ("", "demo_") for name in CONDITIONS}
+def test_there_is_one_for_each_model_of_the_paper_and_of_each_demo():
+    wanted = {f"args_train_{part}{name}" for part in ("", "demo_", "steer_") for name in CONDITIONS}
     assert {path.stem for path in FILES} == wanted | {SHARES}
 
 
@@ -53,10 +53,10 @@ def test_the_demo_at_shares_of_its_data_differs_in_what_it_keeps_alone():
 def test_it_conditions_on_what_its_name_says(path):
     args = load_args(TrainingArgs, path.with_suffix(""))
     name = path.stem.split("_")[-1]
-    is_demo = "demo" in path.stem
+    kind = next((one for one in ("demo", "steer") if one in path.stem), "full")
     assert args.condition_on == CONDITIONS[name]
-    assert args.output == Path(f"models/{'demo' if is_demo else 'full'}_{name}")
-    assert args.dataset == Path("data/demo" if is_demo else "data/full")
+    assert args.output == Path(f"models/{kind}_{name}")
+    assert args.dataset == Path(f"data/{kind}")
     assert not args.model.from_scratch
 
 

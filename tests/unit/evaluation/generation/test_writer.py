@@ -62,7 +62,6 @@ def by_hand(model, attributes, prompt, sample, condition, decoding, placement="a
     plain = AutoModelForCausalLM.from_pretrained(model / "final").eval()
     tokenizer = load_tokenizer(str(model / "final"), attributes)
 
-
     def without(names):
         kept = {name: label for name, label in condition.items() if name not in names}
         if decoding.contrast_against == "nothing":

@@ -138,9 +138,7 @@ def test_the_table_says_where_the_row_without_a_condition_is_from():
 
 
 def test_combinations_held_out_are_told_from_those_trained_on():
-    pairs = [
-        {"toxicity": t, "sentiment": s} for t in ("nontoxic", "toxic") for s in ("neg", "pos")
-    ]
+    pairs = [{"toxicity": t, "sentiment": s} for t in ("nontoxic", "toxic") for s in ("neg", "pos")]
     # `written(toxic, neg)`: chances of each label; the last pair is not followed at all.
     chances = [(0.1, 0.9), (0.1, 0.1), (0.9, 0.9), (0.1, 0.9)]
     finished = [
