@@ -49,8 +49,8 @@ class Matrix:
         header: (attribute, its labels), in the order of the columns.
         rows: per condition its title, its number of sentences, and a cell per column.
         effects: of asking for one label more.
-        combinations: title, share of the labels asked for that came out, and its interval: of combinations that
-            the model was trained on, and of those held out; empty where none was.
+        combinations: title, share of the labels asked for that came out, and its interval: of combinations
+            that the model was trained on, and of those held out; empty where none was.
     """
 
     title: str
