@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from src.artifacts.run_folder import Run
 from src.errors import (
@@ -26,6 +26,9 @@ from src.errors import (
     first_line,
 )
 from src.runtime import is_main_process, process_rank, world_size
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 # The others wait while one measures a checkpoint or writes its last batch; a lost process is noticed by the
@@ -113,6 +116,17 @@ def agreed(value: T) -> T:
     box = [value]
     broadcast_object_list(box)
     return box[0]
+
+
+def summed(value: torch.Tensor) -> torch.Tensor:
+    """The sum of all processes' values, in every process. All of them must call it."""
+    if world_size() == 1:
+        return value
+    from torch.distributed import all_reduce
+
+    total = value.clone()
+    all_reduce(total)
+    return total
 
 
 def wait_for_everyone() -> None:

@@ -121,14 +121,19 @@ def shift(ids: Sequence[int], n_front: int) -> tuple[list[int], list[int]]:
 
 
 def batch_of(
-    shifted: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int
+    shifted: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int, multiple: int = 1
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Shifted sequences as tensors, padded on the right.
 
+    Args:
+        shifted: (inputs, targets) of each sequence.
+        pad_id: of the padding.
+        multiple: the length is the longest one's, rounded up to a multiple of this.
+
     Returns:
-        (input ids, attention mask, targets), each int64 [sentences, longest].
+        (input ids, attention mask, targets), each int64 [sentences, length].
     """
-    longest = max(len(inputs) for inputs, _ in shifted)
+    longest = -(-max(len(inputs) for inputs, _ in shifted) // multiple) * multiple
 
     def padded(rows: Iterable[Sequence[int]], value: int) -> torch.Tensor:
         return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])

@@ -27,9 +27,8 @@ def ours(
     keep_freed_memory()
     share_the_cores()
     from src.config.training import TrainingArgs
-    from src.training.checkpoints import Checkpoints
-    from src.training.making import make_trainer
-    from src.training.metrics_log import MetricsLog
+    from src.training.loop import prepare_training, remaining_steps, take_step
+    from src.training.making import prepare_sentences
     from src.training.preflight import preflight
 
     steps_per_turn, batch_sentences, max_steps = sizes
@@ -50,10 +49,16 @@ def ours(
     )
     folder = Path(work) / "ours.partial"
     folder.mkdir()
-    log = MetricsLog(folder)
-    trainer = make_trainer(args, preflight(args), Checkpoints(folder, None), log)
-    warm_up = WARM_UP_STEPS["ours"]
-    _train_in_turns(trainer, turn, steps_per_turn, warm_up, lambda batch: batch["shift_labels"])
+    plan = preflight(args)
+    training = prepare_training(args, plan, prepare_sentences(args, plan, folder))
+    turns = _Turns(turn, steps_per_turn, WARM_UP_STEPS["ours"])
+    for epoch, rows in remaining_steps(training):
+        take_step(training, epoch, rows)
+        _finish(plan.device)
+        useful = training.examples.n_targets(rows)
+        # Of a sentence, the start and the tokens of both attributes are read, and its end is not.
+        if not turns.step_done(useful, useful + 2 * len(rows), len(rows)):
+            return
 
 
 def trainers_recipe(
@@ -112,8 +117,8 @@ def _peer(
         wanted = (ids != tokenizer.pad_token_id) & (ids < min(control))
         return ids.where(wanted, -100)
 
-    warm_up = WARM_UP_STEPS[Path(output).name]
-    _train_in_turns(trainer, turn, steps_per_turn, warm_up, targets)
+    turns = _Turns(turn, steps_per_turn, WARM_UP_STEPS[Path(output).name])
+    _train_in_turns(trainer, turns, targets)
 
 
 def _examples(model: str, dataset: Path, pad_to: int | None) -> tuple[Any, list[Any], list[int]]:
@@ -138,39 +143,52 @@ def _examples(model: str, dataset: Path, pad_to: int | None) -> tuple[Any, list[
     return tokenizer, [{"input_ids": i, "attention_mask": m} for i, m in rows], control
 
 
-def _train_in_turns(
-    trainer: Any, turn: Turn, steps_per_turn: int, warm_up_steps: int, targets: Any
-) -> None:
-    """Train; after a few steps, which warm up, every few steps are a turn."""
+class _Turns:
+    """After a few steps, which warm up, every few steps are a turn."""
+
+    def __init__(self, turn: Turn, steps_per_turn: int, warm_up_steps: int) -> None:
+        self._turn, self._per_turn = turn, steps_per_turn
+        self._steps, self._started = -warm_up_steps, 0.0
+        self._counted: list[tuple[int, int, int]] = []
+
+    def step_done(self, useful: int, read: int, sentences: int) -> bool:
+        """Count a step; returns whether there is to be another one."""
+        self._counted.append((useful, read, sentences))
+        self._steps += 1
+        if self._steps == self._per_turn:
+            seconds = time.perf_counter() - self._started
+            useful, read, sentences = (sum(column) for column in zip(*self._counted, strict=True))
+            self._turn.done(useful / seconds, useful=useful, read=read, sentences=sentences)
+            self._steps = 0
+        if self._steps != 0:
+            return True
+        self._counted.clear()
+        goes_on = self._turn.wait()
+        self._started = time.perf_counter()
+        return goes_on
+
+
+def _train_in_turns(trainer: Any, turns: _Turns, targets: Any) -> None:
+    """Train with transformers' Trainer, in turns."""
     from transformers import PrinterCallback, TrainerCallback
 
-    class Turns(TrainerCallback):
-        steps, started = -warm_up_steps, 0.0
-
+    class Callback(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.steps += 1
             _finish(args.device)
-            if self.steps == steps_per_turn:
-                seconds = time.perf_counter() - self.started
-                useful, read, sentences = (sum(column) for column in zip(*counted, strict=True))
-                turn.done(useful / seconds, useful=useful, read=read, sentences=sentences)
-                self.steps = 0
-            if self.steps == 0:
-                counted.clear()
-                control.should_training_stop = not turn.wait()
-                self.started = time.perf_counter()
+            control.should_training_stop = not turns.step_done(*counted)
 
-    counted: list[tuple[int, int, int]] = []
+    counted: tuple[int, int, int] = (0, 0, 0)
     inner = trainer.compute_loss
 
     def compute_loss(model: Any, inputs: Any, *rest: Any, **options: Any) -> Any:
+        nonlocal counted
         wanted, read = targets(inputs) != -100, inputs["attention_mask"]
-        counted.append((int(wanted.sum()), int(read.sum()), len(wanted)))
+        counted = (int(wanted.sum()), int(read.sum()), len(wanted))
         return inner(model, inputs, *rest, **options)
 
     trainer.compute_loss = compute_loss
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Turns())
+    trainer.add_callback(Callback())
     trainer.train()
 
 

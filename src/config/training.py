@@ -157,7 +157,8 @@ class TrainingArgs(Strict):
     seed: int = Field(default=0, ge=0, description="seed of data order, dropout and new rows")
     device: str = Field(default="auto", description="auto, cpu, cuda or mps")
     report_to: tuple[str, ...] = Field(
-        default=(), description="the Trainer's trackers (tensorboard, wandb, …); none by default"
+        default=(),
+        description="accelerate's trackers (tensorboard, wandb, mlflow, …); none by default",
     )
 
     @model_validator(mode="after")

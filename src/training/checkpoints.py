@@ -1,15 +1,14 @@
 """Checkpoints: finding the one to go on from, and giving out plain Hugging Face folders.
 
-The Trainer's own checkpoints (weights, optimiser, schedule) live in `work/trainer/checkpoint-N` until the
-run is published. A marker that is written last says that one is complete. Of each, the plain folder
-`checkpoints/step-NNNNNN` is given out, its files hard links where the disk can: no weight is written twice.
+What a run goes on from lives in `work/checkpoint-N` until the run is published: the model, a plain Hugging
+Face folder, and the optimiser's state. A marker that is written last says that one is complete. Its model is
+given out as `checkpoints/step-NNNNNN`, its files hard links where the disk can: no weight is written twice.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,10 +18,7 @@ from src.errors import ArtifactError
 from src.training.layout import CHECKPOINTS, FINAL, WORK
 
 MARKER = "complete.json"
-_OF_THE_TRAINER_ONLY = re.compile(
-    r"optimizer\.pt|scheduler\.pt|scaler\.pt|trainer_state\.json|training_args\.bin|"
-    + re.escape(MARKER)
-)
+MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -50,18 +46,19 @@ class Checkpoints:
             partial: the run's unfinished folder.
             keep: checkpoints given out that stay, the newest; None for all.
         """
-        self.trainer_folder = partial / WORK / "trainer"
+        self._work = partial / WORK
         self._published = partial / CHECKPOINTS
         self._final = partial / FINAL
         self._keep = keep
 
-    def _folder(self, step: int) -> Path:
-        return self.trainer_folder / f"checkpoint-{step}"
+    def folder(self, step: int) -> Path:
+        """Where the checkpoint of a step is written."""
+        return self._work / f"checkpoint-{step}"
 
     def newest(self) -> tuple[Path, Progress] | None:
         """The newest complete checkpoint, if there is one."""
         found = []
-        for marker in self.trainer_folder.glob(f"checkpoint-*/{MARKER}"):
+        for marker in self._work.glob(f"checkpoint-*/{MARKER}"):
             progress = _read_progress(marker)
             found.append((progress.step, marker.parent, progress))
         return max(found)[1:] if found else None
@@ -70,7 +67,7 @@ class Checkpoints:
         """Remove what a killed run left half-written, and what it gave out after the newest complete one."""
         newest = self.newest()
         step = newest[1].step if newest else 0
-        for folder in self.trainer_folder.glob("checkpoint-*"):
+        for folder in self._work.glob("checkpoint-*"):
             if newest is None or folder != newest[0]:
                 shutil.rmtree(folder)
         for folder in self._published.glob("*"):
@@ -78,21 +75,21 @@ class Checkpoints:
                 shutil.rmtree(folder)
 
     def complete(self, progress: Progress, *, publish: bool) -> None:
-        """Give out the Trainer's newest checkpoint, mark it as complete, and drop the ones before it.
+        """Mark a checkpoint as complete, give out its model, and drop the ones before it.
 
         Args:
             progress: what the marker says.
             publish: whether it stays as `checkpoints/step-NNNNNN`.
         """
-        folder = self._folder(progress.step)
+        folder = self.folder(progress.step)
         if publish:
-            _link_folder(folder, self._published / f"step-{progress.step:06d}")
+            _link_folder(folder / MODEL, self._published / f"step-{progress.step:06d}")
             if self._keep is not None:
                 for old in self.published()[: -self._keep]:
                     shutil.rmtree(old)
         _flush(folder)
         write_json_atomically(folder / MARKER, asdict(progress))
-        for other in self.trainer_folder.glob("checkpoint-*"):
+        for other in self._work.glob("checkpoint-*"):
             if other != folder:
                 shutil.rmtree(other)
 
@@ -104,21 +101,20 @@ class Checkpoints:
 
     def is_final(self) -> bool:
         """Whether a killed run had come as far as removing its work: all that is left is to publish."""
-        return self._final.exists() and not self.trainer_folder.parent.exists()
+        return self._final.exists() and not self._work.exists()
 
     def finish(self) -> None:
         """Give out the last checkpoint as `final`."""
         newest = self.newest()
         if newest is not None:
-            _link_folder(newest[0], self._final)
+            _link_folder(newest[0] / MODEL, self._final)
 
     def discard_work(self) -> None:
         """Remove what is not part of the finished run, in one step as seen from a run after a kill."""
-        work = self.trainer_folder.parent
-        discarded = work.with_name(".discarded")
-        if work.exists():
+        discarded = self._work.with_name(".discarded")
+        if self._work.exists():
             shutil.rmtree(discarded, ignore_errors=True)
-            work.rename(discarded)
+            self._work.rename(discarded)
         shutil.rmtree(discarded, ignore_errors=True)
 
 
@@ -136,22 +132,22 @@ def _read_progress(marker: Path) -> Progress:
 
 
 def _link_folder(source: Path, target: Path) -> None:
-    """A plain Hugging Face folder with the files of one of the Trainer's checkpoints."""
+    """A folder with the files of another."""
     temporary = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     for path in sorted(source.iterdir()):
-        if path.is_file() and not _OF_THE_TRAINER_ONLY.fullmatch(path.name):
-            try:
-                os.link(path, temporary / path.name)
-            except OSError:  # a file system without hard links
-                shutil.copyfile(path, temporary / path.name)
+        try:
+            os.link(path, temporary / path.name)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(path, temporary / path.name)
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
 
 
 def _flush(folder: Path) -> None:
     """Bring every file to the disk before the marker says that they are there."""
-    for path in folder.iterdir():
-        with path.open("rb") as handle:
-            os.fsync(handle.fileno())
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as handle:
+                os.fsync(handle.fileno())

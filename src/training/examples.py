@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
 from transformers import PreTrainedTokenizerBase
 
 from src.control_tokens import Attributes, encode_sentence
 from src.runtime import keyed_hash, keyed_uniform
 from src.target_nll import NO_TARGET, batch_of, shift
 from src.training.sentences import Sentences
-from src.training.step_shares import NOBODY
 
 
-class Examples(Dataset):
-    """Training sequences. Index `epoch * len(self) + row` is the row as it is seen in that epoch.
+class Examples:
+    """Training sequences: a row as it is seen in an epoch.
 
     So which tokens are dropped depends on the epoch, and nothing on what was read before.
     """
@@ -50,26 +47,33 @@ class Examples(Dataset):
         self._with_exchange = with_exchange
         self.condition_on = set(condition_on)
         self._tokenizer, self._attributes = tokenizer, attributes
+        self._end = tokenizer.eos_token_id
         self._dropout, self._seed = dict(token_dropout), seed
         self._fronts: dict[tuple[tuple[str, str], ...], list[int]] = {}
 
-    def __len__(self) -> int:
-        return len(self.sentences)
-
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
-        if index == NOBODY:
-            return {"input_ids": [self._tokenizer.eos_token_id], "targets": [NO_TARGET]}
-        epoch, row = divmod(index, len(self))
+    def example(self, row: int, epoch: int = 0) -> dict[str, list[int]]:
+        """Input ids, at each of them the target that follows, and the ids with one token exchanged."""
         condition = self.condition(row, epoch)
         front = self._front(condition)
         start, end = self.sentences.starts[row], self.sentences.starts[row + 1]
         text = self.sentences.tokens[start:end].tolist()
-        inputs, targets = shift([*front, *text, self._tokenizer.eos_token_id], len(front))
+        inputs, targets = shift([*front, *text, self._end], len(front))
         example = {"input_ids": inputs, "targets": targets}
         if self._with_exchange and condition:
             other = self._front(self.exchanged(condition, row, epoch))
             example["exchanged_ids"] = [*other, *inputs[len(other) :]]
         return example
+
+    def batch(self, rows: Sequence[int], epoch: int, multiple: int = 1) -> dict[str, torch.Tensor]:
+        """Some rows as one batch; without any, a batch of nothing to learn: see `batch_of_examples`."""
+        nothing = {"input_ids": [self._end], "targets": [NO_TARGET]}
+        examples = [self.example(row, epoch) for row in rows] or [nothing]
+        return batch_of_examples(examples, self._tokenizer.pad_token_id, multiple)
+
+    def n_targets(self, rows: Sequence[int]) -> int:
+        """Targets of some rows: all tokens of their texts, and their ends."""
+        rows, starts = np.asarray(rows), self.sentences.starts
+        return int((starts[rows + 1] - starts[rows]).sum()) + len(rows)
 
     def condition(self, row: int, epoch: int) -> dict[str, str]:
         """The labels whose tokens stand before a sentence in an epoch."""
@@ -106,83 +110,69 @@ class Examples(Dataset):
         return self._fronts[key]
 
 
-@dataclass(frozen=True)
-class Collator:
-    """Sequences of different lengths → one batch, padded on the right."""
+def batch_of_examples(
+    examples: Sequence[Mapping[str, list[int]]], pad_id: int, multiple: int = 1
+) -> dict[str, torch.Tensor]:
+    """Sequences of different lengths → one batch, padded on the right.
 
-    pad_id: int
+    Args:
+        examples: as `Examples.example` makes them.
+        pad_id: of the padding.
+        multiple: the length of the batch is a multiple of this.
 
-    def __call__(self, examples: Sequence[Mapping[str, list[int]]]) -> dict[str, torch.Tensor]:
-        """Tensors [sentences, longest].
-
-        The targets carry the two names by which the Trainer knows labels that are shifted already: it
-        counts them for the average over an accumulated, distributed batch.
-        """
-        shifted = [(example["input_ids"], example["targets"]) for example in examples]
-        input_ids, attention_mask, targets = batch_of(shifted, self.pad_id)
-        batch = {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
-            "labels": targets,
-            "shift_labels": targets,
-        }
-        exchanged = [example.get("exchanged_ids") for example in examples]
-        if any(exchanged):
-            # Of a sentence without a token to exchange its own row: it has no part in that loss.
-            rows = [
-                (ids or own, goals) for ids, (own, goals) in zip(exchanged, shifted, strict=True)
-            ]
-            batch["exchanged_ids"] = batch_of(rows, self.pad_id)[0]
-            batch["has_exchange"] = torch.tensor([ids is not None for ids in exchanged])
-        return batch
+    Returns:
+        `input_ids`, `attention_mask` and `targets`, int64 [sentences, length]; where a sentence has a token
+        exchanged, `exchanged_ids` of the same shape and `has_exchange`, bool [sentences].
+    """
+    shifted = [(example["input_ids"], example["targets"]) for example in examples]
+    input_ids, attention_mask, targets = batch_of(shifted, pad_id, multiple)
+    batch = {"input_ids": input_ids, "attention_mask": attention_mask, "targets": targets}
+    exchanged = [example.get("exchanged_ids") for example in examples]
+    if any(exchanged):
+        # Of a sentence without a token to exchange its own row: it has no part in that loss.
+        rows = [(ids or own, goals) for ids, (own, goals) in zip(exchanged, shifted, strict=True)]
+        batch["exchanged_ids"] = batch_of(rows, pad_id, multiple)[0]
+        batch["has_exchange"] = torch.tensor([ids is not None for ids in exchanged])
+    return batch
 
 
-class LengthGroupedOrder(Sampler[int]):
-    """The order of an epoch: random, and sentences of about the same length beside each other.
+POOL_STEPS = 50
+
+
+def order_of_epoch(
+    sentences: Sentences, sentences_per_step: int, seed: int, epoch: int
+) -> np.ndarray:
+    """The rows of an epoch in their order: random, and those of about the same length beside each other.
 
     Sentences are shuffled, cut into pools of 50 steps, sorted by length inside a pool and cut into steps,
     which are shuffled again. Depends on nothing but the seed, the epoch and the sentences, so a
     resumed run sees what an undisturbed one does.
+
+    Args:
+        sentences: what is ordered.
+        sentences_per_step: of all processes and accumulated batches together.
+        seed: of the run.
+        epoch: from 0.
+
+    Returns:
+        int64 [sentences], in arrays throughout: 140 million sentences are 1 GB each.
     """
 
-    POOL_STEPS = 50
-
-    def __init__(self, sentences: Sentences, sentences_per_step: int, seed: int) -> None:
-        """Prepare.
-
-        Args:
-            sentences: what is ordered.
-            sentences_per_step: of all processes and accumulated batches together.
-            seed: of the order.
-        """
-        self._sentences, self._lengths = sentences, sentences.lengths
-        self._step, self._seed = sentences_per_step, seed
-        self._epoch = 0
-
-    def start_epoch(self, epoch: int) -> None:
-        """Set the epoch that the next iteration goes through."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self._sentences)
-
-    def __iter__(self) -> Iterator[int]:
-        offset = self._epoch * len(self)
-        return (offset + int(row) for row in self._rows())
-
-    def _rows(self) -> np.ndarray:
-        """All rows of the epoch, int64, in arrays throughout: 140 million sentences are 1 GB each."""
-        size, keys = self._step, self._keys(f"order:{self._epoch}", range(len(self)))
-        rows = np.argsort(keys, kind="stable")
-        for start in range(0, len(rows), self.POOL_STEPS * size):
-            pool = rows[start : start + self.POOL_STEPS * size]
-            rows[start : start + len(pool)] = pool[np.lexsort((keys[pool], -self._lengths[pool]))]
-        whole = len(rows) - len(rows) % size
-        steps = rows[:whole].reshape(-1, size)
-        # By the step's first sentence; an incomplete step comes last, else it would shift all after it.
-        first = self._keys(f"steps:{self._epoch}", steps[:, 0])
-        return np.concatenate([steps[np.argsort(first, kind="stable")].ravel(), rows[whole:]])
-
-    def _keys(self, purpose: str, rows: Iterable[int]) -> np.ndarray:
-        keys = (keyed_hash(self._seed, purpose, self._sentences.id(row)) for row in rows)
+    def keys_of(purpose: str, rows: Iterable[int]) -> np.ndarray:
+        keys = (keyed_hash(seed, f"{purpose}:{epoch}", sentences.id(row)) for row in rows)
         return np.fromiter(keys, dtype=np.uint64)
+
+    size, keys, lengths = (
+        sentences_per_step,
+        keys_of("order", range(len(sentences))),
+        sentences.lengths,
+    )
+    rows = np.argsort(keys, kind="stable")
+    for start in range(0, len(rows), POOL_STEPS * size):
+        pool = rows[start : start + POOL_STEPS * size]
+        rows[start : start + len(pool)] = pool[np.lexsort((keys[pool], -lengths[pool]))]
+    whole = len(rows) - len(rows) % size
+    steps = rows[:whole].reshape(-1, size)
+    # By the step's first sentence; an incomplete step comes last, else it would shift all after it.
+    first = keys_of("steps", steps[:, 0])
+    return np.concatenate([steps[np.argsort(first, kind="stable")].ravel(), rows[whole:]])

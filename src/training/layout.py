@@ -1,4 +1,4 @@
-"""Names of what is in a trained model's folder (design section 4); and what an unfinished one is worth."""
+"""Names of what is in a trained model's folder; and what an unfinished one is worth."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ TIMING = "timing.jsonl"
 CURVE = "training_curve.png"
 FINAL = "final"
 CHECKPOINTS = "checkpoints"
-# Only while the run is made: the Trainer's own checkpoints.
+# Only while the run is made: what it goes on from.
 WORK = "work"
 
 

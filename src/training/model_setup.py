@@ -100,5 +100,6 @@ def set_token_ids(
     }
     for name, value in ids.items():
         setattr(model.config, name, value)
+    model.config.use_cache = True  # without a cache, `generate` would crawl
     model.generation_config = GenerationConfig(**ids)
     ban(model.generation_config, banned_ids)

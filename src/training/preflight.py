@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from accelerate.tracking import get_available_trackers
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
-from transformers.integrations import get_available_reporting_integrations
 
 from src.artifacts.manifest import Manifest, read_manifest
 from src.artifacts.output_folder import check_disk_space, check_output
@@ -172,7 +172,7 @@ def _check_context(config: PretrainedConfig, dataset: Manifest, args: TrainingAr
 
 
 def _check_trackers(args: TrainingArgs) -> None:
-    installed = get_available_reporting_integrations()
+    installed = [str(tracker) for tracker in get_available_trackers()]
     missing = [name for name in args.report_to if name not in installed]
     if missing:
         raise UserError(
@@ -188,7 +188,7 @@ def _validation(args: TrainingArgs, attributes: dict[str, Attribute]) -> Validat
 
 
 def _disk_bytes(args: TrainingArgs, config: PretrainedConfig, schedule: Any) -> int:
-    """Bytes at the worst moment: all checkpoints that are kept, and two of the Trainer's own."""
+    """Bytes at the worst moment: all checkpoints that are kept, and two to go on from."""
     weights = parameter_count(config)
     kept = 1
     every = args.checkpoints.every_steps

@@ -1,4 +1,4 @@
-"""How many steps a run takes: known before the Trainer is made, and equal to what it will do."""
+"""How many steps a run takes, and how its processes share one: known before it begins."""
 
 from __future__ import annotations
 

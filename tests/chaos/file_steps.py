@@ -2,7 +2,7 @@
 
 Python announces each rename, removal, new folder, link and opening for writing to audit hooks before it
 happens. A step is named by what it does and to which file, numbers and hashes left out, so that the same
-step of the next checkpoint or shard has the same name: `rename work/trainer/checkpoint-N/.complete.json.tmp`.
+step of the next checkpoint or shard has the same name: `rename work/checkpoint-N/.complete.json.tmp`.
 """
 
 from __future__ import annotations

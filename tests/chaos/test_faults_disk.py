@@ -17,10 +17,10 @@ FULL = {
         ("open data.partial/.manifest.json.tmp", 0),
     ],
     "training": [
-        ("mkdir model.partial/work/trainer/checkpoint-N", 0),
-        ("mkdir model.partial/work/trainer/checkpoint-N", 64 << 10),
-        ("open model.partial/work/trainer/checkpoint-N/trainer_state.json", 0),
-        ("open model.partial/work/trainer/checkpoint-N/.complete.json.tmp", 0),
+        ("mkdir model.partial/work/checkpoint-N", 0),
+        ("mkdir model.partial/work/checkpoint-N", 64 << 10),
+        ("open model.partial/work/checkpoint-N/optimiser.pt", 0),
+        ("open model.partial/work/checkpoint-N/.complete.json.tmp", 0),
         ("open model.partial/.training_curve.png.tmp", 4 << 10),
         ("open model.partial/.manifest.json.tmp", 0),
     ],
@@ -35,7 +35,7 @@ FULL = {
 }
 READ_ONLY = {
     "dataset": "open data.partial/.audit.json.tmp",
-    "training": "open model.partial/work/trainer/checkpoint-N/.complete.json.tmp",
+    "training": "open model.partial/work/checkpoint-N/.complete.json.tmp",
     "evaluation": "open results.partial/.tables.md.tmp",
 }
 

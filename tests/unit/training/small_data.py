@@ -112,17 +112,17 @@ def training_args(output: Path, data: Path, base: Path, **changes: Any) -> Train
 
 def interrupted(args: TrainingArgs, *, at_step: int) -> None:
     """Train until a step, as if the user pressed Ctrl-C in it."""
-    from src.training.objective import ControlTrainer
+    from src.training import loop
     from src.training.run import train
 
-    plain_step = ControlTrainer.training_step
+    plain_step = loop.take_step
 
-    def step(trainer: Any, *arguments: Any, **options: Any) -> Any:
-        if trainer.state.global_step == at_step:
+    def step(training: loop.Training, *arguments: Any) -> Any:
+        if training.step == at_step:
             raise KeyboardInterrupt
-        return plain_step(trainer, *arguments, **options)
+        return plain_step(training, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ControlTrainer, "training_step", step)
+        patch.setattr(loop, "take_step", step)
         with pytest.raises(KeyboardInterrupt):
             train(args)

@@ -3,22 +3,20 @@
 import pytest
 
 from src.errors import ArtifactError
-from src.training.checkpoints import MARKER, Checkpoints, Progress
+from src.training.checkpoints import MARKER, MODEL, Checkpoints, Progress
 
 
-def written_by_the_trainer(checkpoints, step):
-    folder = checkpoints.trainer_folder / f"checkpoint-{step}"
-    folder.mkdir(parents=True)
-    for name in (
-        "model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja", "optimizer.pt",
-        "scheduler.pt", "scaler.pt", "trainer_state.json", "training_args.bin",
-    ):  # fmt: skip
-        (folder / name).write_text(f"{name} of {step}")
+def written(checkpoints, step):
+    folder = checkpoints.folder(step)
+    (folder / MODEL).mkdir(parents=True)
+    for name in ("model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"):
+        (folder / MODEL / name).write_text(f"{name} of {step}")
+    (folder / "optimiser.pt").write_text(f"of {step}")
     return folder
 
 
 def completed(checkpoints, step, *, publish=True, finished=False):
-    written_by_the_trainer(checkpoints, step)
+    written(checkpoints, step)
     checkpoints.complete(Progress(step, 100 * step, finished), publish=publish)
 
 
@@ -43,7 +41,7 @@ def test_only_the_model_and_its_tokenizer_are_given_out(checkpoints, tmp_path):
 def test_the_optimiser_of_older_checkpoints_is_dropped_their_models_stay(checkpoints):
     for step in (5, 10):
         completed(checkpoints, step)
-    assert names(checkpoints.trainer_folder) == ["checkpoint-10"]
+    assert names(checkpoints.folder(1).parent) == ["checkpoint-10"]
     assert [p.name for p in checkpoints.published()] == ["step-000005", "step-000010"]
     assert (checkpoints.published()[0] / "model.safetensors").read_text().endswith("of 5")
 
@@ -59,7 +57,7 @@ def test_a_run_goes_on_from_the_newest_complete_one(checkpoints):
     assert checkpoints.newest() is None
     completed(checkpoints, 5)
     completed(checkpoints, 10)
-    half = written_by_the_trainer(checkpoints, 15)
+    half = written(checkpoints, 15)
     folder, progress = checkpoints.newest()
     assert (folder.name, progress) == ("checkpoint-10", Progress(10, 1000, False))
     checkpoints.clean()
@@ -77,9 +75,9 @@ def test_what_was_given_out_after_it_is_taken_back(checkpoints, tmp_path):
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(checkpoints):
-    written_by_the_trainer(checkpoints, 5)
+    written(checkpoints, 5)
     checkpoints.clean()
-    assert names(checkpoints.trainer_folder) == []
+    assert names(checkpoints.folder(1).parent) == []
 
 
 def test_a_checkpoint_of_another_version_is_refused(checkpoints):
@@ -96,7 +94,7 @@ def test_the_end_is_given_out_as_final_and_the_work_goes(checkpoints, tmp_path):
     completed(checkpoints, 7, publish=False, finished=True)
     assert not checkpoints.is_final()
     checkpoints.finish()
-    assert not checkpoints.is_final(), "the trainer's files are still there"
+    assert not checkpoints.is_final(), "what it went on from is still there"
     checkpoints.discard_work()
     assert checkpoints.is_final()
     partial = tmp_path / "run.partial"
@@ -110,7 +108,7 @@ def test_files_are_linked_not_written_twice(checkpoints, tmp_path):
     completed(checkpoints, 5)
     folder, _ = checkpoints.newest()
     given_out = tmp_path / "run.partial/checkpoints/step-000005"
-    assert (given_out / "model.safetensors").samefile(folder / "model.safetensors")
+    assert (given_out / "model.safetensors").samefile(folder / MODEL / "model.safetensors")
 
 
 def test_a_disk_without_hard_links_gets_copies(checkpoints, tmp_path, monkeypatch):

@@ -9,18 +9,13 @@ from src.artifacts.manifest import Manifest, read_manifest
 from src.control_tokens import load_tokenizer
 from src.errors import ArtifactError, DataError, UnavailableError
 from src.target_nll import NO_TARGET
-from src.training.examples import (
-    Collator,
-    Examples,
-    LengthGroupedOrder,
-)
+from src.training.examples import Examples, order_of_epoch
 from src.training.sentences import (
     Sentences,
     open_sentences,
     rows_of,
     write_sentences,
 )
-from src.training.step_shares import NOBODY
 from tests.unit.training.small_data import rows, small_attributes
 
 
@@ -125,12 +120,12 @@ def test_a_sentence_is_rendered_with_the_tokens_of_its_labels(sentences, tokeniz
         (("toxicity",), "<|toxic|>"),
         ((), ""),
     ):
-        seen = examples(sentences, tokenizer, attributes, condition_on)[1]
+        seen = examples(sentences, tokenizer, attributes, condition_on).example(1)
         assert spelled(tokenizer, seen) == "<|endoftext|>" + front + made[1]["text"]
 
 
 def test_targets_are_the_text_and_its_end_never_the_condition(sentences, tokenizer, attributes):
-    example = examples(sentences, tokenizer, attributes)[1]
+    example = examples(sentences, tokenizer, attributes).example(1)
     text = sentences.tokens[sentences.starts[1] : sentences.starts[2]].tolist()
     assert example["targets"] == [NO_TARGET, NO_TARGET, *text, tokenizer.eos_token_id]
     assert len(example["input_ids"]) == len(example["targets"])
@@ -139,8 +134,8 @@ def test_targets_are_the_text_and_its_end_never_the_condition(sentences, tokeniz
 def test_an_untagged_sentence_gets_no_token(sentences, tokenizer, attributes):
     made = examples(sentences, tokenizer, attributes)
     assert sentences.untagged[40]
-    assert "<|neg|>" not in spelled(tokenizer, made[40])
-    assert "<|pos|>" not in spelled(tokenizer, made[40])
+    assert "<|neg|>" not in spelled(tokenizer, made.example(40))
+    assert "<|pos|>" not in spelled(tokenizer, made.example(40))
     assert made.condition(40, epoch=0) == {}
 
 
@@ -157,19 +152,21 @@ def test_dropout_is_by_attribute_at_its_rate_and_new_in_every_epoch(
     again = examples(sentences, tokenizer, attributes, dropout={"toxicity": 0.3})
     assert [again.condition(i, 1) for i in tagged] == epochs[1]
     row = tagged[dropped[3].index(True)]
-    assert "<|toxic|>" not in spelled(tokenizer, made[3 * len(made) + row])
+    assert "<|toxic|>" not in spelled(tokenizer, made.example(row, 3))
 
 
-def test_a_batch_is_padded_and_tells_the_trainer_its_targets(sentences, tokenizer, attributes):
+@pytest.mark.parametrize("multiple", [1, 8])
+def test_a_batch_is_padded_and_its_targets_are_counted(sentences, tokenizer, attributes, multiple):
     made = examples(sentences, tokenizer, attributes)
-    batch = Collator(pad_id=7)([made[0], made[1], made[2]])
-    lengths = [len(made[i]["input_ids"]) for i in range(3)]
+    batch = made.batch([0, 1, 2], 0, multiple)
+    lengths = [len(made.example(i)["input_ids"]) for i in range(3)]
     assert batch["attention_mask"].sum(1).tolist() == lengths
-    assert batch["input_ids"].shape == (3, max(lengths))
-    assert (batch["input_ids"][batch["attention_mask"] == 0] == 7).all()
-    assert batch["shift_labels"] is batch["labels"]
+    length = batch["input_ids"].shape[1]
+    assert (length == max(lengths)) if multiple == 1 else (length % 8 == 0)
+    assert 0 <= length - max(lengths) < multiple
+    assert (batch["input_ids"][batch["attention_mask"] == 0] == tokenizer.pad_token_id).all()
     n_targets = sum(int(sentences.lengths[i]) + 1 for i in range(3))
-    assert int((batch["labels"] != NO_TARGET).sum()) == n_targets
+    assert int((batch["targets"] != NO_TARGET).sum()) == n_targets == made.n_targets([0, 1, 2])
 
 
 # --------------------------------------------------------------------------------------------- order
@@ -190,23 +187,15 @@ def many(n, seed=0):
 
 def test_an_epoch_sees_every_sentence_once_in_an_order_of_its_own():
     sentences = many(1003)
-    order = LengthGroupedOrder(sentences, 8, seed=0)
-    epochs = []
-    for epoch in range(2):
-        order.start_epoch(epoch)
-        indices = list(order)
-        assert Counter(i - epoch * 1003 for i in indices) == Counter(range(1003))
-        epochs.append([i % 1003 for i in indices])
+    epochs = [order_of_epoch(sentences, 8, 0, epoch).tolist() for epoch in range(2)]
+    assert all(Counter(rows) == Counter(range(1003)) for rows in epochs)
     assert epochs[0] != epochs[1]
-    order.start_epoch(1)
-    assert [i % 1003 for i in order] == epochs[1]
-    assert len(order) == 1003
+    assert order_of_epoch(sentences, 8, 0, 1).tolist() == epochs[1]
 
 
 def test_batches_hold_sentences_of_about_the_same_length_but_steps_come_in_any():
     sentences = many(2000)
-    indices = list(LengthGroupedOrder(sentences, 8, seed=0))
-    steps = np.array([sentences.lengths[i] for i in indices]).reshape(-1, 8)
+    steps = sentences.lengths[order_of_epoch(sentences, 8, 0, 0)].reshape(-1, 8)
     padding = 1 - steps.sum() / (8 * steps.max(1)).sum()
     assert padding < 0.02
     shuffled = np.random.default_rng(0).permutation(sentences.lengths).reshape(-1, 8)
@@ -216,14 +205,12 @@ def test_batches_hold_sentences_of_about_the_same_length_but_steps_come_in_any()
 
 
 def test_the_order_depends_on_the_seed_and_the_ids_alone():
-    sentences = many(100)
-    first = list(LengthGroupedOrder(sentences, 4, seed=0))
-    assert list(LengthGroupedOrder(many(100), 4, seed=0)) == first
-    assert list(LengthGroupedOrder(sentences, 4, seed=1)) != first
+    first = order_of_epoch(many(100), 4, 0, 0).tolist()
+    assert order_of_epoch(many(100), 4, 0, 0).tolist() == first
+    assert order_of_epoch(many(100), 4, 1, 0).tolist() != first
 
 
-def test_nobody_is_a_sentence_without_targets(sentences, tokenizer, attributes):
-    made = examples(sentences, tokenizer, attributes)
-    example = made[NOBODY]
-    assert len(example["input_ids"]) == 1
-    assert example["targets"] == [NO_TARGET]
+def test_a_process_without_sentences_has_a_batch_without_targets(sentences, tokenizer, attributes):
+    batch = examples(sentences, tokenizer, attributes).batch([], 0)
+    assert batch["input_ids"].shape == (1, 1)
+    assert batch["targets"].tolist() == [[NO_TARGET]]

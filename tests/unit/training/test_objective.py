@@ -10,7 +10,7 @@ from src.artifacts.manifest import read_manifest
 from src.config.training import TrainingArgs
 from src.control_tokens import load_tokenizer
 from src.target_nll import NO_TARGET
-from src.training.examples import Collator, Examples
+from src.training.examples import Examples
 from src.training.objective import discriminative_loss
 from src.training.run import train
 from src.training.sentences import open_sentences, write_sentences
@@ -39,10 +39,10 @@ def examples(gpt2, tmp_path_factory):
 
 
 def test_one_token_is_exchanged_another_one_in_each_epoch(examples):
-    n, exchanged = len(examples), []
+    n, exchanged = len(examples.sentences), []
     for index in range(3 * n):
         epoch, row = divmod(index, n)
-        one, condition = examples[index], examples.condition(row, epoch)
+        one, condition = examples.example(row, epoch), examples.condition(row, epoch)
         if not condition:
             assert "exchanged_ids" not in one, "an untagged sentence has no token to exchange"
             continue
@@ -58,11 +58,11 @@ def test_one_token_is_exchanged_another_one_in_each_epoch(examples):
 
 
 def test_a_batch_marks_the_sentences_that_have_no_token(examples):
-    batch = Collator(0)([examples[row] for row in range(8)])
+    batch = examples.batch(range(8), 0)
     assert batch["has_exchange"].tolist() == [bool(row) for row in range(8)]
     assert batch["exchanged_ids"].shape == batch["input_ids"].shape
     assert torch.equal(batch["exchanged_ids"][0], batch["input_ids"][0])
-    plain = Collator(0)([examples[0]])
+    plain = examples.batch([0], 0)
     assert "exchanged_ids" not in plain
 
 

@@ -18,6 +18,7 @@ from src.artifacts.manifest import read_manifest
 from src.control_tokens import control_ids, encode_sentence, text_ids
 from src.errors import ArtifactError, ProjectError
 from src.language_model import fuse_activations, weights_sha256
+from src.training.loop import run_training
 from src.training.run import train
 from tests.builders import sentences
 from tests.unit.training.small_data import interrupted, small_attributes, training_args
@@ -131,15 +132,11 @@ def test_the_published_folder_computes_what_was_trained(gpt2, tmp_path, monkeypa
     base, data = gpt2
     seen = {}
 
-    def keep(trainer, *args, **options):
-        result = plain_train(trainer, *args, **options)
-        seen["model"] = trainer.model.eval()
-        return result
+    def keep(training, *others):
+        run_training(training, *others)
+        seen["model"] = training.model.eval()
 
-    from src.training.objective import ControlTrainer
-
-    plain_train = ControlTrainer.train
-    monkeypatch.setattr(ControlTrainer, "train", keep)
+    monkeypatch.setattr("src.training.making.run_training", keep)
     train(training_args(tmp_path / "m", data, base))
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "m/final", attn_implementation="eager")
     fuse_activations(loaded)  # equal to the bit then; without, to rounding (test_language_model)
@@ -305,7 +302,7 @@ def test_kill_9_while_a_checkpoint_is_written_then_the_undisturbed_run_byte_for_
 ):
     folder = tmp_path / "m"
     args = training_args(folder, gpt2[1], gpt2[0])
-    half = tmp_path / "m.partial/work/trainer/checkpoint-10/optimizer.pt"
+    half = tmp_path / "m.partial/work/checkpoint-10/optimiser.pt"
     with in_a_process(args, folder) as process:
         deadline = time.monotonic() + 120
         while process.poll() is None and not half.exists():
@@ -342,7 +339,7 @@ def test_killed_between_its_end_and_its_publishing_nothing_is_trained_again(
             train(args)
     assert not folder.exists()
     with monkeypatch.context() as patch:
-        patch.setattr("src.training.objective.ControlTrainer.train", _killed)
+        patch.setattr("src.training.making.run_training", _killed)
         train(args)
     assert (
         contents(folder)["final/model.safetensors"]

@@ -193,7 +193,7 @@ def test_a_killed_process_is_one_clear_line_and_the_same_command_goes_on(llama, 
     folder, partial = tmp_path / "m", tmp_path / "m.partial"
     args = training_args(folder, llama[1], llama[0], optimisation=optimisation)
     file = as_a_file(args, tmp_path)
-    checkpoints = partial / "work/trainer"
+    checkpoints = partial / "work"
     for rank, step in ((0, 5), (1, 40)):
 
         def ready(step=step):

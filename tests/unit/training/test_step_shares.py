@@ -3,12 +3,8 @@
 import pytest
 
 from src.training.schedule import plan_schedule
-from src.training.step_shares import NOBODY, StepShares
+from src.training.step_shares import share_of_step
 from tests.unit.training.small_data import training_args
-
-
-class Order(list):
-    """An order of sentences with a length, as the real one."""
 
 
 def steps_of(rows, processes, batch=4, accumulation=6):
@@ -18,15 +14,13 @@ def steps_of(rows, processes, batch=4, accumulation=6):
     }  # fmt: skip
     args = training_args("o", "d", "b", optimisation=optimisation)
     schedule = plan_schedule(args, rows, processes)
-    made = []
-    for rank in range(processes):
-        shares = StepShares(Order(range(rows)), schedule, rank, processes)
-        batches = list(shares)
-        assert len(batches) == len(shares)
-        assert all(len(one) <= batch for one in batches)
-        size = schedule.passes_per_step
-        made.append([batches[i : i + size] for i in range(0, len(batches), size)])
-    return [list(step) for step in zip(*made, strict=True)]
+    order, size = list(range(rows)), schedule.sentences_per_step
+    steps = [order[start : start + size] for start in range(0, rows, size)]
+    shared = [[share_of_step(s, schedule, r, processes) for r in range(processes)] for s in steps]
+    passes = [own for step in shared for own in step]
+    assert max(map(len, passes)) <= schedule.passes_per_step
+    assert max(len(one) for own in passes for one in own) <= schedule.batch_sentences
+    return shared
 
 
 @pytest.mark.parametrize("rows", [24, 48, 61, 71, 72, 3, 1])
@@ -36,7 +30,7 @@ def test_every_step_has_the_sentences_of_one_process_each_once(rows, processes):
     shared = steps_of(rows, processes)
     assert len(shared) == len(alone)
     for step, expected in zip(shared, alone, strict=True):
-        taken = [i for own in step for batch in own for i in batch if i != NOBODY]
+        taken = [i for own in step for batch in own for i in batch]
         assert sorted(taken) == sorted(i for own in expected for batch in own for i in batch)
         passes = {len(own) for own in step}
         assert len(passes) == 1, "a process that is done would leave the others waiting"
