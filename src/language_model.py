@@ -14,7 +14,13 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
@@ -49,7 +55,7 @@ def model_config(name: str, revision: str | None = None) -> PretrainedConfig:
             allowed="what save_pretrained writes: config.json, *.safetensors, the tokenizer's files",
             fix=_HINT,
         ) from error
-    if type(config) not in AutoModelForCausalLM._model_mapping:
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise UserError(
             f"model {name!r} is not a causal language model",
             got=config.model_type,

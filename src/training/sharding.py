@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
@@ -24,10 +25,10 @@ def shard(model: PreTrainedModel, device: torch.device, processes: int) -> None:
         processes: that share it: all of the group.
     """
     mesh = init_device_mesh(device.type, (processes,))
-    blocks = set(model._no_split_modules or ())
-    for module in list(model.modules()):
-        if type(module).__name__ in blocks:
-            fully_shard(module, mesh=mesh)
+    layers = model.config.get_text_config().num_hidden_layers
+    stacks = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == layers]
+    for block in stacks[0] if stacks else ():
+        fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
 
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file
 
@@ -69,7 +70,12 @@ def assert_same_training(folder, expected, processes):
         ours, theirs = load_file(same), load_file(path)
         assert ours.keys() == theirs.keys()
         for name in theirs:
-            assert (ours[name] - theirs[name]).abs().max() < 1e-5, name
+            apart = (ours[name] - theirs[name]).abs()
+            if name.endswith("c_attn.bias"):
+                # The keys' bias has no gradient but rounding, which AdamW scales up.
+                queries, _, values = apart.chunk(3)
+                apart = torch.cat([queries, values])
+            assert apart.max() < 1e-5, name
     for row, wanted in zip(rows(folder), rows(expected), strict=True):
         for name in ("step", "split", "tokens_seen", "learning_rate"):
             assert row[name] == wanted[name]
