@@ -33,7 +33,7 @@ from scripts.benchmark_parts.pairs import Pair, table
 from scripts.benchmark_parts.part import Options, Part, require
 from scripts.benchmark_parts.registry import PARTS
 from src.errors import EXIT_DONE, EXIT_FAILED, ProjectError, UserError
-from src.runtime import configure_logging, print_in_any_encoding
+from src.runtime.console import configure_logging, print_in_any_encoding
 
 RESULTS = Path("results/benchmark")
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _device(wanted: str) -> tuple[str, str]:
     """(kind, the name for the results)."""
     import torch
 
-    from src.runtime import pick_device
+    from src.runtime.device import pick_device
 
     kind = pick_device(wanted).type
     if kind == "cuda":

@@ -25,7 +25,7 @@ from scipy.special import betaincinv, expit, logit, ndtr
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.evaluation.metrics.worst_of_k import UNPROMPTED_K, pooled_estimate
-from src.runtime import print_in_any_encoding
+from src.runtime.console import print_in_any_encoding
 from src.statistics.intervals import share_interval
 from src.statistics.paired_tests import Pair, difference, holm, p_values, sign_flip_p_values
 from src.statistics.perplexity_intervals import perplexity_interval, perplexity_ratio

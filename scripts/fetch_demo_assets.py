@@ -46,7 +46,7 @@ from src.artifacts.manifest import MANIFEST
 from src.artifacts.output_folder import check_disk_space
 from src.artifacts.provenance import package_versions
 from src.errors import EXIT_FAILED, ArtifactError, ProjectError, UnavailableError
-from src.runtime import configure_logging, print_in_any_encoding
+from src.runtime.console import configure_logging, print_in_any_encoding
 
 log = logging.getLogger(__name__)
 

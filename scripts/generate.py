@@ -23,12 +23,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.artifacts.manifest import Manifest
 from src.attributes.attribute import nearest
-from src.cpu_threads import share_the_cores
 from src.errors import EXIT_DONE, EXIT_FAILED, ProjectError, UserError
 from src.evaluation.playground.answers_text import LEGEND, answer_json, answer_text
 from src.evaluation.playground.exchange import HIGHEST_WEIGHT, PLACEMENTS, Answer, Question
 from src.evaluation.playground.runs import all_runs, attributes_of, named_runs
-from src.runtime import configure_logging, print_in_any_encoding
+from src.runtime.console import configure_logging, print_in_any_encoding
+from src.runtime.cpu_threads import share_the_cores
 
 if TYPE_CHECKING:
     from src.evaluation.playground.models import Playground

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.attributes.offence import veiled_at_first
-from src.cpu_threads import share_the_cores
 from src.errors import EXIT_DONE, EXIT_FAILED, ProjectError, UnavailableError, UserError
 from src.evaluation.playground.exchange import (
     HIGHEST_WEIGHT,
@@ -45,7 +44,8 @@ from src.evaluation.playground.runs import (
     offered_labels,
     offered_models,
 )
-from src.runtime import configure_logging, print_in_any_encoding
+from src.runtime.console import configure_logging, print_in_any_encoding
+from src.runtime.cpu_threads import share_the_cores
 
 if TYPE_CHECKING:
     import gradio

@@ -29,7 +29,7 @@ from src.config.evaluation import EvaluationArgs
 from src.config.loading import find_args_file, load_args
 from src.config.training import TrainingArgs
 from src.errors import EXIT_DONE, ProjectError, UserError
-from src.runtime import print_in_any_encoding
+from src.runtime.console import print_in_any_encoding
 
 ROOT = Path(__file__).resolve().parent.parent
 ARGS = ROOT / "args"

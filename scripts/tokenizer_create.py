@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from src.config.dataset import DatasetArgs
 from src.config.loading import load_args
 from src.errors import EXIT_DONE, ProjectError, UserError
-from src.runtime import configure_logging, print_in_any_encoding
+from src.runtime.console import configure_logging, print_in_any_encoding
 
 # What transformers saves for a tokenizer of any kind.
 TOKENIZER_FILES = {
@@ -47,9 +47,9 @@ def create_tokenizer(args: DatasetArgs) -> str:
         UserError: the args name no folder.
         UnavailableError: the base tokenizer is neither a folder nor to be had from the hub.
     """
-    from src.attributes.hub_models import local_only
-    from src.control_tokens import control_tokens_of, load_tokenizer, tokenizer_fingerprint
     from src.dataset.checks import attributes_without_edges
+    from src.models.control_tokens import control_tokens_of, load_tokenizer, tokenizer_fingerprint
+    from src.pretrained.hub_models import local_only
 
     if args.tokenizer.folder is None:
         raise UserError(
@@ -74,7 +74,7 @@ def create_tokenizer(args: DatasetArgs) -> str:
 
 
 def _is_made(folder: Path, fingerprint: str) -> bool:
-    from src.control_tokens import load_tokenizer, tokenizer_fingerprint
+    from src.models.control_tokens import load_tokenizer, tokenizer_fingerprint
 
     if not folder.is_dir():
         return False

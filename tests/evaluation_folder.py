@@ -14,7 +14,7 @@ from src.evaluation.generation.generations_file import write_generations
 from src.evaluation.metrics.cell_metrics import cell_rows
 from src.evaluation.plan.cells import Cell
 from src.evaluation.report.page import write_report
-from src.runtime import keyed_hash, keyed_uniform
+from src.runtime.randomness import keyed_hash, keyed_uniform
 from tests.demo_attributes import BOTH, SENTIMENT, toxicity
 
 ATTRIBUTES = {"toxicity": toxicity(0.05), "sentiment": SENTIMENT}

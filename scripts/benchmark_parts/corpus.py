@@ -6,7 +6,7 @@ import io
 import json
 from pathlib import Path
 
-from src.runtime import keyed_hash
+from src.runtime.randomness import keyed_hash
 
 
 def corpus_texts(folder: Path) -> list[str]:

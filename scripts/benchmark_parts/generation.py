@@ -82,8 +82,8 @@ def ours(
     turn: Turn, dataset: str, run: str, n_prompts: int, decoding: dict[str, Any], device: str
 ) -> None:
     """The writer of stage 3, as `main_evaluate.py` runs it; other samples at each turn."""
-    from src.cpu_memory import keep_freed_memory
-    from src.cpu_threads import share_the_cores
+    from src.runtime.cpu_memory import keep_freed_memory
+    from src.runtime.cpu_threads import share_the_cores
 
     keep_freed_memory()
     share_the_cores()
@@ -174,7 +174,7 @@ def _same_start(dataset: Path, run: Path, n_prompts: int, device: str) -> tuple[
     """(tokenizer, the writer's prompts as one batch, ids of control tokens)."""
     from transformers import AutoTokenizer
 
-    from src.control_tokens import control_ids, encode_prompt
+    from src.models.control_tokens import control_ids, encode_prompt
 
     writer, prompts, condition = writer_of(dataset, run, n_prompts, device)
     rows = [

@@ -115,7 +115,7 @@ def documents_per_second(turn: Turn, args_file: str, overrides: list[str]) -> No
 def share_outside(turn: Turn, args_file: str, overrides: list[str]) -> None:
     """Share of the time outside of scorers and splitting."""
     from src.attributes.scorer import Scorer
-    from src.dataset import steps
+    from src.dataset.pass_one import steps
 
     spent: dict[str, float] = {"scorers": 0.0, "splitting": 0.0}
     run = _pass_one(args_file, overrides)
@@ -143,17 +143,17 @@ def _watched(
 
 def _pass_one(args_file: str, overrides: list[str]) -> Callable[[], tuple[float, int]]:
     """A function that runs pass 1 anew and says how long it took, for how many documents."""
-    from src.cpu_memory import keep_freed_memory
-    from src.cpu_threads import share_the_cores
+    from src.runtime.cpu_memory import keep_freed_memory
+    from src.runtime.cpu_threads import share_the_cores
 
     keep_freed_memory()
     share_the_cores()
     from src.attributes.scorer import cached_scorer
     from src.config.dataset import DatasetArgs
     from src.config.loading import load_args
-    from src.control_tokens import tokenizer_fingerprint
     from src.dataset.checks import load_run_tokenizer
-    from src.dataset.pass_one import describe_pass_one, run_pass_one
+    from src.dataset.pass_one.pass_one import describe_pass_one, run_pass_one
+    from src.models.control_tokens import tokenizer_fingerprint
 
     args = load_args(DatasetArgs, args_file, overrides)
     made_from = describe_pass_one(args, tokenizer_fingerprint(load_run_tokenizer(args)))

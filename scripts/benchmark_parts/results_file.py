@@ -100,7 +100,7 @@ def still_true(path: Path, known: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def draw(path: Path, picture: Path) -> None:
     """A bar for each pair with a floor: how far its ratio is above or below it."""
-    from src.picture import new_figure, save_png
+    from src.presentation.picture import new_figure, save_png
 
     content = json.loads(path.read_text(encoding="utf-8"))
     pairs = [pair for pair in content["pairs"] if pair["floor"] is not None][::-1]

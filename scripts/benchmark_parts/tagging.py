@@ -141,8 +141,8 @@ _scorer: Any = None
 
 def _start_worker(options: dict[str, Any], one_thread: bool) -> None:
     global _scorer
-    from src.cpu_memory import keep_freed_memory
-    from src.cpu_threads import share_the_cores
+    from src.runtime.cpu_memory import keep_freed_memory
+    from src.runtime.cpu_threads import share_the_cores
 
     keep_freed_memory()
     share_the_cores()
@@ -150,7 +150,7 @@ def _start_worker(options: dict[str, Any], one_thread: bool) -> None:
 
     from src.attributes.detoxify_scorer import DetoxifyScorer
 
-    if one_thread:  # as src/dataset/executor.py does
+    if one_thread:  # as src/dataset/executors/local_executor.py does
         torch.set_num_threads(1)
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _scorer = DetoxifyScorer(DetoxifyScorer.Options(**options))

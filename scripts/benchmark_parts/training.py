@@ -118,7 +118,7 @@ def write_gpt2(folder: Path, base: Path, **shape: Any) -> dict[str, Any]:
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from src.control_tokens import load_tokenizer
+    from src.models.control_tokens import load_tokenizer
 
     config = GPT2Config(**shape)
     with torch.random.fork_rng():

@@ -21,14 +21,14 @@ def ours(
     turn: Turn, model: str, dataset: str, work: str, device: str, sizes: tuple[int, int, int]
 ) -> None:
     """Stage 2 as `main_train.py` runs it, its steps in turns."""
-    from src.cpu_memory import keep_freed_memory
-    from src.cpu_threads import share_the_cores
+    from src.runtime.cpu_memory import keep_freed_memory
+    from src.runtime.cpu_threads import share_the_cores
 
     keep_freed_memory()
     share_the_cores()
     from src.config.training import TrainingArgs
     from src.training.loop import prepare_training, remaining_steps, take_step
-    from src.training.making import prepare_sentences
+    from src.training.make_model import prepare_sentences
     from src.training.preflight import preflight
 
     steps_per_turn, batch_sentences, max_steps = sizes
@@ -125,7 +125,7 @@ def _examples(model: str, dataset: Path, pad_to: int | None) -> tuple[Any, list[
     """(tokenizer, tokenised sentences with their control tokens and end-of-text, control ids)."""
     from src.artifacts.manifest import read_manifest
     from src.attributes.attribute import from_manifest
-    from src.control_tokens import control_ids, load_tokenizer, render
+    from src.models.control_tokens import control_ids, load_tokenizer, render
     from src.training.sentences import rows_of
 
     attributes = from_manifest(read_manifest(dataset, "dataset", verify=False)["attributes"])

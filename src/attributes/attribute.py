@@ -1,4 +1,4 @@
-"""An attribute: one score, cut by edges into ordered labels (design section 5)."""
+"""An attribute: one score, cut by edges into ordered labels."""
 
 from __future__ import annotations
 

@@ -26,12 +26,12 @@ from urllib.error import URLError
 from pydantic import Field, model_validator
 
 from src.attributes.classifier_scorer import ClassifierOptions, ClassifierScorer
-from src.attributes.hub_models import (
+from src.errors import ProjectError, ScorerError, UnavailableError, UserError, first_line
+from src.pretrained.hub_models import (
     HUB_TIMEOUT_SECONDS,
     local_only,
     missing_on_hub,
 )
-from src.errors import ProjectError, ScorerError, UnavailableError, UserError, first_line
 
 if TYPE_CHECKING:
     import torch

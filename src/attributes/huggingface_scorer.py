@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, field_validator
 
 from src.attributes.classifier_scorer import ClassifierOptions, ClassifierScorer
-from src.attributes.hub_models import missing_on_hub
 from src.errors import UserError
+from src.pretrained.hub_models import missing_on_hub
 
 if TYPE_CHECKING:
     import torch

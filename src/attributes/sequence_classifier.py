@@ -28,10 +28,10 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-from src.attributes.hub_models import local_only, require_safetensors
-from src.context_length import context_length
 from src.errors import ProjectError, ScorerError, UnavailableError, first_line
-from src.runtime import pick_device
+from src.pretrained.context_length import context_length
+from src.pretrained.hub_models import local_only, require_safetensors
+from src.runtime.device import pick_device
 
 logger = logging.getLogger(__name__)
 

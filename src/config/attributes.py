@@ -1,4 +1,4 @@
-"""What a sentence is conditioned on, as it stands in an args file (design section 5)."""
+"""What a sentence is conditioned on, as it stands in an args file."""
 
 from __future__ import annotations
 

@@ -21,15 +21,11 @@ from pydantic import BaseModel
 
 from src.config.loading import load_args
 from src.config.reference import fields_help
-from src.cpu_memory import keep_freed_memory
-from src.cpu_threads import share_the_cores
 from src.errors import EXIT_DONE, EXIT_FAILED, ArgsError, ProjectError
-from src.runtime import (
-    configure_logging,
-    is_first_of_its_machine,
-    is_main_process,
-    print_in_any_encoding,
-)
+from src.runtime.console import configure_logging, print_in_any_encoding
+from src.runtime.cpu_memory import keep_freed_memory
+from src.runtime.cpu_threads import share_the_cores
+from src.runtime.processes import is_first_of_its_machine, is_main_process
 
 Args = TypeVar("Args", bound=BaseModel)
 EXIT_INTERRUPTED = 130

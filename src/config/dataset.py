@@ -1,4 +1,4 @@
-"""Args of stage 1, `main_dataset_create.py` (design sections 4 to 6)."""
+"""Args of stage 1, `main_dataset_create.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Args of stage 3, `main_evaluate.py` (design sections 4, 6, 8 and 9)."""
+"""Args of stage 3, `main_evaluate.py`."""
 
 from __future__ import annotations
 

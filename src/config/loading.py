@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from src.config.problems import describe_problems
+from src.config.args_problems import describe_problems
 from src.config.yaml_tree import Place, Tree, parse_yaml
 from src.errors import ArgsError
 

@@ -1,4 +1,4 @@
-"""Args of stage 2, `main_train.py` (design sections 4, 6 and 7)."""
+"""Args of stage 2, `main_train.py`."""
 
 from __future__ import annotations
 

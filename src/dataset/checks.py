@@ -9,15 +9,15 @@ from transformers import PreTrainedTokenizerBase
 
 from src.artifacts.output_folder import check_disk_space, check_output
 from src.attributes.attribute import Attributes, attributes_from_args
-from src.attributes.hub_models import local_only
 from src.attributes.scorer import missing_scorers
 from src.config.dataset import DatasetArgs, HubSource
-from src.control_tokens import control_ids, load_tokenizer
-from src.dataset.file_input import is_demo_asset
-from src.dataset.first_rows import problems_of_first_rows
-from src.dataset.inputs import open_input
+from src.dataset.input.file_input import is_demo_asset
+from src.dataset.input.first_rows import problems_of_first_rows
+from src.dataset.input.opening import open_input
 from src.dataset.layout import STAGE
 from src.errors import ArtifactError, ProjectError, UserError
+from src.models.control_tokens import control_ids, load_tokenizer
+from src.pretrained.hub_models import local_only
 from src.problems import Problems
 
 TOKENIZER_COMMAND = "python scripts/tokenizer_create.py"
@@ -105,11 +105,11 @@ def _check_scorers(args: DatasetArgs) -> Iterator[ProjectError]:
 
 def _check_executor(args: DatasetArgs) -> None:
     if args.executor.kind == "ray":
-        from src.dataset.ray_executor import import_ray
+        from src.dataset.executors.ray_executor import import_ray
 
         import_ray()
     if args.executor.kind == "slurm":
-        from src.dataset.slurm_executor import check_sbatch
+        from src.dataset.executors.slurm_executor import check_sbatch
 
         check_sbatch()
 

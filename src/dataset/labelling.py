@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from src.attributes.attribute import Attributes
 from src.config.dataset import ValidationArgs
 from src.errors import DataError
-from src.runtime import keyed_hash, keyed_uniform
+from src.runtime.randomness import keyed_hash, keyed_uniform
 
 Combination = tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""Names of what is in a data set's folder (design section 4); imports nothing."""
+"""Names of what is in a data set's folder; imports nothing."""
 
 STAGE = "dataset"
 SCORED = "scored"

@@ -58,7 +58,7 @@ def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool 
     with run:
         already = run.status == "done"
         if not already:
-            from src.dataset.making import make_dataset
+            from src.dataset.make_dataset import make_dataset
 
             waiting = make_dataset(args, run)
             if waiting is not None:
@@ -101,8 +101,8 @@ def _fits(args: DatasetArgs, before: Mapping[str, Any], unfinished: Path) -> tup
     """
     if _pass_one_args(before) != _pass_one_args(manifest_args(args)):
         return None
-    from src.dataset.pass_one import work_folder
-    from src.dataset.slurm_executor import still_at_work
+    from src.dataset.executors.slurm_executor import still_at_work
+    from src.dataset.pass_one.pass_one import work_folder
 
     return None if still_at_work(work_folder(unfinished)) is not None else (SCORED, WORK)
 

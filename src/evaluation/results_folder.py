@@ -56,7 +56,7 @@ def write_results(
     if lines := lines_of(metrics):
         draw_more_data(lines, folder / PICTURE)
     if args.model_cards:
-        from src.evaluation.model_card.card import write_model_cards
+        from src.evaluation.model_card.model_card import write_model_cards
 
         manifests = {name: [one.manifest for one in own] for name, own in inputs.models.items()}
         write_model_cards(folder, metrics, manifests, inputs.dataset)
@@ -75,7 +75,7 @@ def _report(args: EvaluationArgs, folder: Path) -> None:
 
 def describe_results(folder: Path) -> str:
     """What is printed at the end: one screen, and how to put model cards beside the models."""
-    from src.evaluation.model_card.card import copy_commands
+    from src.evaluation.model_card.model_card import copy_commands
 
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     files = [folder / name for name in TO_OPEN if (folder / name).is_file()]

@@ -11,9 +11,10 @@ from typing import Any
 from src.artifacts.manifest import is_finished, read_manifest
 from src.artifacts.output_folder import check_output
 from src.artifacts.run_folder import Run
+from src.artifacts.shared_run import entered_run
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError, ProjectError
-from src.evaluation.choosing.checkpoints import select_measured
+from src.evaluation.choosing.checkpoint_choice import select_measured
 from src.evaluation.choosing.trials import check_trials, choose, trials_of
 from src.evaluation.measuring import finish_cells, metrics_of
 from src.evaluation.plan.baselines import with_baselines
@@ -21,8 +22,8 @@ from src.evaluation.plan.cells import samples_of
 from src.evaluation.plan.inputs import Inputs, find_inputs
 from src.evaluation.results_folder import describe_results, write_results
 from src.problems import Problems
-from src.process_group import agreed, entered_run, process_group
-from src.runtime import is_first_of_its_machine, is_main_process
+from src.runtime.process_group import agreed, process_group
+from src.runtime.processes import is_first_of_its_machine, is_main_process
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ def _check_unchanged(args: EvaluationArgs) -> None:
 
 
 def _evaluate(args: EvaluationArgs, inputs: Inputs, run: Run) -> None:
-    from src.evaluation.scoring.sentences import check_judges, check_scorers
+    from src.evaluation.scoring.scored_sentences import check_judges, check_scorers
 
     scorers = check_scorers(inputs.attributes, inputs.dataset["scorers"])
     judges = check_judges(inputs.attributes, inputs.dataset.get("judges", {}))

@@ -26,10 +26,11 @@ from src.evaluation.generation.writer import Task, Writer
 from src.evaluation.plan.cells import Cell, samples_of, seed_of
 from src.evaluation.plan.inputs import Inputs
 from src.evaluation.scoring.fluency import Reference
-from src.evaluation.scoring.sentences import score_continuations
-from src.language_model import weights_sha256
-from src.process_group import wait_for_everyone
-from src.runtime import pick_device, process_rank, world_size
+from src.evaluation.scoring.scored_sentences import score_continuations
+from src.models.language_model import weights_sha256
+from src.runtime.device import pick_device
+from src.runtime.process_group import wait_for_everyone
+from src.runtime.processes import process_rank, world_size
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.picture import new_figure, save_png
+from src.presentation.picture import new_figure, save_png
 from src.training.metrics_log import Row
 
 

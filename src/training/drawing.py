@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from src.attributes.attribute import Attributes
 from src.config.training import OptimisationArgs
-from src.runtime import keyed_hash
+from src.runtime.randomness import keyed_hash
 from src.training.sentences import rows_of
 
 Combination = tuple[str, ...]

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from src.control_tokens import Attributes, encode_sentence
-from src.runtime import keyed_hash, keyed_uniform
-from src.target_nll import NO_TARGET, batch_of, shift
+from src.models.control_tokens import Attributes, encode_sentence
+from src.models.target_nll import NO_TARGET, batch_of, shift
+from src.runtime.randomness import keyed_hash, keyed_uniform
 from src.training.sentences import Sentences
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from src.config.training import TrainingArgs
-from src.runtime import is_main_process, progress, world_size
+from src.runtime.console import progress
+from src.runtime.processes import is_main_process, world_size
 from src.training.metrics_log import MetricsLog
 
 logger = logging.getLogger(__name__)

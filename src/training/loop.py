@@ -14,11 +14,12 @@ from torch.nn.utils import clip_grad_norm_
 from transformers import PreTrainedModel
 
 from src.config.training import TrainingArgs
-from src.control_tokens import control_ids
 from src.errors import ProjectError
-from src.language_model import autocast
-from src.process_group import summed, wait_for_everyone
-from src.runtime import is_main_process, keyed_hash, process_rank, world_size
+from src.models.control_tokens import control_ids
+from src.models.language_model import autocast
+from src.runtime.process_group import summed, wait_for_everyone
+from src.runtime.processes import is_main_process, process_rank, world_size
+from src.runtime.randomness import keyed_hash
 from src.training.checkpoints import MODEL, Checkpoints, Progress
 from src.training.examples import Examples, order_of_epoch
 from src.training.journal import Journal

@@ -14,22 +14,22 @@ from transformers import (
 )
 
 from src.config.training import TrainingArgs
-from src.control_rows import initialise_rows, train_rows_apart
-from src.control_tokens import (
+from src.models.control_rows import initialise_rows, train_rows_apart
+from src.models.control_tokens import (
     Attributes,
     ban,
     control_ids,
     control_tokens_of,
     start_id,
 )
-from src.decoding import find_batching
-from src.language_model import (
+from src.models.decoding import find_batching
+from src.models.language_model import (
     attention_for,
     fuse_activations,
     load_language_model,
     model_config,
 )
-from src.runtime import seed_everything
+from src.runtime.randomness import seed_everything
 
 logger = logging.getLogger(__name__)
 

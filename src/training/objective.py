@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from src.target_nll import NO_TARGET, target_nll
+from src.models.target_nll import NO_TARGET, target_nll
 
 
 def discriminative_loss(

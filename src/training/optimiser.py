@@ -9,7 +9,7 @@ from torch import nn
 from transformers import get_scheduler
 
 from src.config.training import OptimisationArgs
-from src.control_rows import CONTROL_ROWS
+from src.models.control_rows import CONTROL_ROWS
 
 
 def make_optimiser(

@@ -18,18 +18,19 @@ from src.attributes.attribute import (
     from_manifest,
 )
 from src.config.training import TrainingArgs
-from src.context_length import context_length
-from src.control_tokens import check_tokenizer, load_tokenizer
 from src.errors import ArtifactError, UserError
-from src.language_model import (
+from src.models.control_tokens import check_tokenizer, load_tokenizer
+from src.models.language_model import (
     Precision,
     model_config,
     parameter_count,
     pick_precision,
 )
+from src.pretrained.context_length import context_length
 from src.problems import Problems
-from src.process_group import check_launcher
-from src.runtime import is_first_of_its_machine, pick_device, world_size
+from src.runtime.device import pick_device
+from src.runtime.process_group import check_launcher
+from src.runtime.processes import is_first_of_its_machine, world_size
 from src.training.drawing import Drawing, plan_drawing
 from src.training.layout import nothing_saved_yet
 from src.training.schedule import Schedule, plan_schedule

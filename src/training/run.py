@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from src.artifacts.manifest import is_finished, read_manifest
 from src.artifacts.output_folder import check_output
 from src.artifacts.run_folder import Run
+from src.artifacts.shared_run import entered_run
 from src.config.training import TrainingArgs
-from src.process_group import agreed, entered_run, process_group
-from src.runtime import is_first_of_its_machine, is_main_process
+from src.runtime.process_group import agreed, process_group
+from src.runtime.processes import is_first_of_its_machine, is_main_process
 from src.training.layout import CURVE, FINAL, METRICS, nothing_saved_yet
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
         with entered_run(run):
             if run.status == "done":
                 return f"already done: {args.output}\n{_summary(args)}"
-            from src.training.making import make_model
+            from src.training.make_model import make_model
 
             make_model(args, plan, run)
     return _summary(args)

@@ -22,9 +22,9 @@ from transformers import PreTrainedTokenizerBase
 
 from src.artifacts.atomic_files import write_json_atomically
 from src.artifacts.manifest import Manifest
-from src.control_tokens import Attributes, text_ids
 from src.errors import ArtifactError, DataError, UnavailableError
-from src.runtime import progress
+from src.models.control_tokens import Attributes, text_ids
+from src.runtime.console import progress
 
 DESCRIPTION = "sentences.json"
 _ROWS_AT_ONCE = 8192

@@ -9,7 +9,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from transformers import PreTrainedModel
 
-from src.control_rows import merge_rows
+from src.models.control_rows import merge_rows
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from src.control_tokens import Attributes
 from src.errors import DataError, ProjectError
-from src.language_model import Precision
-from src.likelihood import control_auc, sentence_log_likelihoods
-from src.runtime import keyed_hash
+from src.models.control_tokens import Attributes
+from src.models.language_model import Precision
+from src.models.likelihood import control_auc, sentence_log_likelihoods
+from src.runtime.randomness import keyed_hash
 from src.training.sentences import rows_of
 
 

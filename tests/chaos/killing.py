@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from src.runtime import keyed_uniform
+from src.runtime.randomness import keyed_uniform
 from tests.chaos.commands import Command, Commands, assert_nothing_half_published, snapshot
 from tests.chaos.project import comparable
 

@@ -17,7 +17,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from scripts.playground import build_page, open_to
 from src.evaluation.continuation import Continuation
 from src.evaluation.playground.exchange import Answer, Question
-from src.evaluation.scoring.sentences import score_continuations
+from src.evaluation.scoring.scored_sentences import score_continuations
 from tests.demo_attributes import BOTH
 from tests.unit.evaluation.conftest import make_attributes
 

@@ -16,7 +16,7 @@ from src.evaluation.run import evaluate
 from src.training.run import train
 from tests.builders import build_tokenizer
 from tests.e2e.project import Project
-from tests.unit.test_decoding import LOOKS_AHEAD, WRITES, model_of
+from tests.unit.models.test_decoding import LOOKS_AHEAD, WRITES, model_of
 
 BOTH = {"toxicity": "nontoxic", "sentiment": "pos"}
 KINDS = ("Lfm2", "Jamba", "Bamba", "RecurrentGemma", "OpenAIGPT", "Mamba", "Rwkv", "Bart")

@@ -17,11 +17,11 @@ from src.attributes.attribute import from_manifest
 from src.evaluation.continuation import Continuation
 from src.evaluation.generation.generations_file import read_generations
 from src.evaluation.metrics.cell_metrics import cell_rows
-from src.evaluation.scoring.sentences import score_continuations
+from src.evaluation.scoring.scored_sentences import score_continuations
 from src.evaluation.tables.formats import to_csv, to_latex, to_markdown
 from src.evaluation.tables.table import Table
-from src.markdown import cell, code, table
-from src.spreadsheet import text_cell
+from src.presentation.markdown import cell, code, table
+from src.presentation.spreadsheet import text_cell
 from tests.demo_attributes import SENTIMENT, toxicity
 from tests.evaluation_folder import evaluation_folder
 from tests.fuzz.strategies import TEXTS, examples

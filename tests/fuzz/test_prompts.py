@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from src.attributes.attribute import from_manifest
 from src.config.prompts import FilePrompts
-from src.control_tokens import control_ids, encode_prompt, load_tokenizer
 from src.errors import UserError
 from src.evaluation.plan.prompts import Prompt, load_prompts
+from src.models.control_tokens import control_ids, encode_prompt, load_tokenizer
 from tests.builders import tiny_tokenizer
 from tests.demo_attributes import BOTH, SENTIMENT, toxicity
 from tests.fuzz.strategies import TEXTS, examples, trees

@@ -18,9 +18,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from src.config.dataset import DatasetArgs, FilesSource
+from src.dataset.input.raw_lines import BYTE_ORDER_MARK
+from src.dataset.pass_one.readers import ReadDocuments
 from src.dataset.pipeline import create_dataset
-from src.dataset.raw_lines import BYTE_ORDER_MARK
-from src.dataset.readers import ReadDocuments
 from src.dataset.records import BAD_DOCUMENT_REASONS, is_left_out
 from src.dataset.tally import Tally
 from src.errors import DataError

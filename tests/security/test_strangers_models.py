@@ -14,9 +14,9 @@ import torch
 
 from src.attributes.scorer import build_scorer
 from src.config.attributes import ScorerArgs
-from src.control_tokens import load_tokenizer
 from src.errors import ProjectError, UserError
-from src.language_model import load_language_model, weights_sha256
+from src.models.control_tokens import load_tokenizer
+from src.models.language_model import load_language_model, weights_sha256
 from tests.builders import tiny_detoxify, tiny_gpt2, tiny_text_classifier
 
 CPU = torch.device("cpu")

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,34 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ORDER = [
-    "errors",
-    "problems",
-    "runtime",
-    "cpu_memory",
-    "cpu_threads",
-    "statistics",
-    "artifacts",
-    "process_group",
-    "config",
-    "text",
-    "context_length",
-    "attributes",
-    "language_model",
-    "decoding",
-    "markdown",
-    "picture",
-    "spreadsheet",
-    "control_tokens",
-    "control_rows",
-    "token_counts",
-    "target_nll",
-    "likelihood",
-]
+ARCHITECTURE = (ROOT / "docs/ARCHITECTURE.md").read_text(encoding="utf-8")
+ROOMS = re.findall(r"^\| `(\w+)` \|", ARCHITECTURE, re.MULTILINE)
 STAGES = ["dataset", "training", "evaluation"]
+ORDER = [room for room in ROOMS if room not in STAGES]
 FIXED_TOP_LEVEL = {
     "args", "scripts", "src", "tests", "docs", "README.md", "requirements.txt",
     "main_dataset_create.py", "main_train.py", "main_evaluate.py",
+    "LICENSE", "CITATION.cff", "CONTRIBUTING.md", "pyproject.toml",
 }  # fmt: skip
 
 
@@ -73,6 +54,19 @@ def test_imports_point_one_way(path):
     below = ORDER[: ORDER.index(part) + 1] if part in ORDER else [*ORDER, part]
     wrong = sorted(set(imported_parts(path)) - set(below))
     assert not wrong, f"{path.name} imports {wrong}"
+
+
+def test_the_page_names_every_room_and_no_file_that_is_not_there():
+    found = {p.stem for p in (ROOT / "src").iterdir() if p.stem not in ("__init__", "__pycache__")}
+    assert set(ROOMS) == found
+    assert ROOMS[-3:] == STAGES
+    files = [p.relative_to(ROOT).as_posix() for p in ROOT.glob("*/**/*.py")]
+    for name in re.findall(r"[\w/]+\.py", ARCHITECTURE):
+        assert any(f"/{file}".endswith(f"/{name}") for file in [*files, *_at_the_top()]), name
+
+
+def _at_the_top():
+    return [p.name for p in ROOT.glob("*.py")]
 
 
 LIGHT = [

@@ -25,7 +25,7 @@ from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.metrics.comparison import MISALIGNMENT, Finished, compare
 from src.evaluation.plan.baselines import plain
 from src.evaluation.plan.cells import has_cells
-from src.runtime import keyed_hash
+from src.runtime.randomness import keyed_hash
 
 BASELINE = "baseline"
 Row = Mapping[str, Any]

@@ -21,7 +21,7 @@ def draw_sweep(sweep: Mapping[str, Any], path: Path) -> None:
         path: where to write.
     """
     from src.evaluation.tables.captions import baseline_of_sweep
-    from src.picture import new_figure, save_png
+    from src.presentation.picture import new_figure, save_png
 
     points = [
         (number, one)

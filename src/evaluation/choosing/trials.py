@@ -9,7 +9,7 @@ from typing import Any
 
 from src.config.evaluation import EvaluationArgs
 from src.errors import UserError
-from src.evaluation.choosing.checkpoints import (
+from src.evaluation.choosing.checkpoint_choice import (
     misalignment_sweeps,
     select_measured,
     selected_by,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-from src.control_tokens import text_ids
+from src.models.control_tokens import text_ids
 
 
 def decode_continuation(

@@ -49,7 +49,7 @@ def work_schema(attributes: Attributes) -> pa.Schema:
 
 
 def generations_schema(attributes: Attributes) -> pa.Schema:
-    """Columns of `generations.parquet` (design section 4).
+    """Columns of `generations.parquet`.
 
     condition: attribute → label asked for, null where nothing is asked of the attribute. training: which of
     the model's, from 0, in the order of `models.<name>.trainings` of metrics.json. scores and

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from src.config.evaluation import DecodingArgs
-from src.runtime import keyed_hash
+from src.runtime.randomness import keyed_hash
 
 LARGEST = (256, 2048, 16384)
 """Logits sorted at first, and for the rows whose mass they do not hold; what is left is sorted whole.

@@ -21,23 +21,23 @@ from transformers import (
 
 from src.attributes.attribute import Attributes
 from src.config.evaluation import Condition, DecodingArgs
-from src.context_length import context_length
-from src.control_tokens import (
-    Placement,
-    check_tokenizer,
-    control_ids,
-    encode_prompt,
-    load_tokenizer,
-)
-from src.decoding import GrowingBatch, find_batching
 from src.errors import UserError
 from src.evaluation.continuation import Continuation
 from src.evaluation.generation.continuation_text import decode_continuation
 from src.evaluation.generation.sampling import draw_for_groups, uniforms
 from src.evaluation.plan.cells import active_weights
 from src.evaluation.plan.prompts import Prompt
-from src.language_model import load_language_model, pick_precision
-from src.runtime import progress
+from src.models.control_tokens import (
+    Placement,
+    check_tokenizer,
+    control_ids,
+    encode_prompt,
+    load_tokenizer,
+)
+from src.models.decoding import GrowingBatch, find_batching
+from src.models.language_model import load_language_model, pick_precision
+from src.pretrained.context_length import context_length
+from src.runtime.console import progress
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from src.evaluation.metrics.diversity import compare_distinct
 from src.evaluation.metrics.perplexity import compare_perplexity
 from src.evaluation.plan.baselines import plain
 from src.evaluation.plan.cells import Cell
-from src.runtime import keyed_hash
+from src.runtime.randomness import keyed_hash
 from src.statistics.paired_tests import Pair, difference, holm, p_values
 from src.statistics.prompt_sums import order_as
 

@@ -16,7 +16,7 @@ from src.config.evaluation import Condition, DecodingArgs
 from src.evaluation.continuation import Continuation
 from src.evaluation.metrics.comparison import Finished, counterpart
 from src.evaluation.plan.cells import Cell
-from src.runtime import keyed_hash
+from src.runtime.randomness import keyed_hash
 from src.statistics.intervals import share_interval
 from src.statistics.paired_tests import Pair, difference, holm, p_values
 from src.statistics.prompt_sums import index_prompts, order_as

@@ -15,7 +15,7 @@ import numpy as np
 from sacrebleu.metrics import BLEU
 
 from src.evaluation.continuation import Continuation
-from src.runtime import keyed_hash
+from src.runtime.randomness import keyed_hash
 from src.statistics.influence import Influence, influence_on_mean
 from src.statistics.spread import spread_of, spread_of_difference
 

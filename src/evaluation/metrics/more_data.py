@@ -14,7 +14,7 @@ from typing import Any
 
 from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.plan.cells import condition_title
-from src.evaluation.plan.checkpoints import FINAL
+from src.evaluation.plan.checkpoint_names import FINAL
 
 PICTURE = "more_data.png"
 Places = dict[int, int]
@@ -116,7 +116,7 @@ def draw_more_data(lines: Sequence[Line], path: Path) -> None:
         lines: one at least.
         path: where to write.
     """
-    from src.picture import new_figure, save_png
+    from src.presentation.picture import new_figure, save_png
 
     figure = new_figure(7, 4.2)
     panel = figure.subplots()

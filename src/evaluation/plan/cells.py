@@ -12,7 +12,7 @@ from typing import Any
 from src.artifacts.atomic_files import json_sha256
 from src.artifacts.manifest_schema import SCHEMA_VERSIONS
 from src.config.evaluation import Condition, DecodingArgs, EvaluationArgs
-from src.runtime import keyed_hash
+from src.runtime.randomness import keyed_hash
 
 NO_CONDITION = "no condition"
 

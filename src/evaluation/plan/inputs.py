@@ -11,11 +11,10 @@ from typing import Any
 from src.artifacts.atomic_files import json_sha256
 from src.artifacts.manifest import Manifest, check_files, read_manifest
 from src.attributes.attribute import Attribute, from_manifest
-from src.attributes.hub_models import local_only
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError
 from src.evaluation.plan.cells import Cell, build_cells
-from src.evaluation.plan.checkpoints import checkpoint_folder, checkpoints_of
+from src.evaluation.plan.checkpoint_names import checkpoint_folder, checkpoints_of
 from src.evaluation.plan.checks import (
     check_output,
     misfits,
@@ -29,8 +28,9 @@ from src.evaluation.plan.checks import (
 from src.evaluation.plan.conditions import with_all_conditions
 from src.evaluation.plan.prompts import Prompt, load_prompts
 from src.evaluation.plan.room import prompts_without_room
+from src.pretrained.hub_models import local_only
 from src.problems import Problems
-from src.runtime import pick_device
+from src.runtime.device import pick_device
 
 AMOUNT = ("epochs", "max_steps", "max_sentences")
 """Training args that say how much a run is trained on."""

@@ -16,7 +16,7 @@ from typing import Any
 from src.attributes.attribute import Attribute
 from src.config.prompts import FilePrompts, Prompts, UnpromptedPrompts, ValidationPrompts
 from src.errors import ArtifactError, DataError, UserError
-from src.runtime import keyed_hash
+from src.runtime.randomness import keyed_hash
 
 SHOWN_PROBLEMS = 5
 """Bad lines of a prompt file that a message quotes; the rest is counted."""

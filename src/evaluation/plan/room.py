@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from src.config.evaluation import EvaluationArgs
-from src.context_length import context_length
 from src.errors import ProjectError, UserError
 from src.evaluation.plan.prompts import Prompt
+from src.pretrained.context_length import context_length
 
 
 def prompts_without_room(
@@ -27,8 +27,8 @@ def prompts_without_room(
         reference: name and revision of the model that judges fluency.
         prompts: by the name of their source.
     """
-    from src.control_tokens import load_tokenizer, text_ids
-    from src.language_model import model_config
+    from src.models.control_tokens import load_tokenizer, text_ids
+    from src.models.language_model import model_config
 
     new = max(decoding.max_length for decoding in args.decodings.values())
     tokens = max(len(c) for entry in args.models.values() for c in entry.conditions)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from src.artifacts.manifest import Manifest, check_files, read_manifest
 from src.attributes.attribute import Attribute, check_condition, target_labels
-from src.control_tokens import render
 from src.errors import ArtifactError, ProjectError, UserError
 from src.evaluation.generation.writer import Task, Writer
 from src.evaluation.plan.checks import missing_scorers
 from src.evaluation.plan.prompts import Prompt
 from src.evaluation.playground.exchange import Answer, Question
 from src.evaluation.playground.runs import Offered, attributes_of, offered_models, untrained
-from src.evaluation.scoring.sentences import check_scorers, score_continuations
-from src.runtime import pick_device
+from src.evaluation.scoring.scored_sentences import check_scorers, score_continuations
+from src.models.control_tokens import render
+from src.runtime.device import pick_device
 
 logger = logging.getLogger(__name__)
 

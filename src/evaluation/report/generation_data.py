@@ -12,7 +12,7 @@ from src.attributes.attribute import Attribute, Attributes, target_labels
 from src.evaluation.plan.cells import condition_title
 from src.evaluation.report.score_axis import ScoreAxis, is_hidden
 from src.evaluation.report.sources import Cell, cell_of
-from src.runtime import keyed_hash
+from src.runtime.randomness import keyed_hash
 
 MOST_EMBEDDED = 20_000
 """Generations in one page; of a larger run, a sample drawn by keyed hash."""

@@ -20,8 +20,9 @@ from markupsafe import Markup
 from src.artifacts.atomic_files import write_text_atomically
 from src.attributes.offence import veiled_at_first
 from src.evaluation.metrics.cell_metrics import JOINT
-from src.evaluation.report.audit import build_audit
-from src.evaluation.report.checkpoints import build_more_data, build_selected
+from src.evaluation.report.audit_figures import build_label_audit
+from src.evaluation.report.audit_section import build_audit
+from src.evaluation.report.checkpoint_section import build_more_data, build_selected
 from src.evaluation.report.comparison_tables import build_comparisons, build_marks, headings
 from src.evaluation.report.figures import cell_title, draw_curves, draw_pareto
 from src.evaluation.report.forest import build_forests
@@ -31,14 +32,13 @@ from src.evaluation.report.generation_data import (
     options,
 )
 from src.evaluation.report.histograms import cell_scores, draw_scores, shared_axes
-from src.evaluation.report.label_audit import build_label_audit
 from src.evaluation.report.matrix import build_matrices
-from src.evaluation.report.provenance import build_provenance
-from src.evaluation.report.result_tables import build_full_table, build_source_tables
+from src.evaluation.report.provenance_section import build_provenance
 from src.evaluation.report.score_axis import label_shade
 from src.evaluation.report.sources import REPORT, Sources, cell_of, read_sources
 from src.evaluation.report.summary import build_summary
-from src.evaluation.report.sweep import build_sweep
+from src.evaluation.report.sweep_section import build_sweep
+from src.evaluation.report.tables_section import build_full_table, build_source_tables
 from src.evaluation.tables import captions
 from src.evaluation.tables.captions import measured
 

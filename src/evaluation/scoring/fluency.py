@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import torch
 
-from src.control_tokens import load_tokenizer
-from src.decoding import check_reads
 from src.evaluation.continuation import Continuation
-from src.language_model import load_language_model, pick_precision
-from src.likelihood import continuation_nll
+from src.models.control_tokens import load_tokenizer
+from src.models.decoding import check_reads
+from src.models.language_model import load_language_model, pick_precision
+from src.models.likelihood import continuation_nll
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from src.evaluation.plan.cells import condition_title
 from src.evaluation.tables.captions import condition_titles, measured
 from src.evaluation.tables.result_tables import TEXT_COLUMNS
 from src.evaluation.tables.table import Table
-from src.markdown import cell
-from src.spreadsheet import text_cell
+from src.presentation.markdown import cell
+from src.presentation.spreadsheet import text_cell
 
 
 def to_markdown(tables: Sequence[Table]) -> str:

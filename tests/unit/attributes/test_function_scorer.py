@@ -20,7 +20,7 @@ from src.attributes.scorer import build_scorer, cached_scorer
 from src.config.attributes import AttributeArgs, ScorerArgs
 from src.config.scorers import scorer_class
 from src.errors import ArtifactError, ScorerError
-from src.evaluation.scoring.sentences import check_scorers
+from src.evaluation.scoring.scored_sentences import check_scorers
 
 NAME = "my_scorers:politeness"
 TEXTS = ["please do", "no", "", "thank you, please"]

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import huggingface_hub
 import pytest
 
-from src.attributes.hub_models import local_only, missing_on_hub
 from src.errors import UnavailableError
+from src.pretrained.hub_models import local_only, missing_on_hub
 
 
 @pytest.fixture

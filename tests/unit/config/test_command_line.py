@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from src.config import command_line
-from src.cpu_threads import share_the_cores
 from src.errors import EXIT_DONE
+from src.runtime.cpu_threads import share_the_cores
 from tests.e2e.project import ROOT, Project, environment
 
 

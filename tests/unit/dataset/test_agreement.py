@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, roc_auc_score
 
-from src.dataset.agreement import (
+from src.dataset.audit.agreement import (
     DocumentBootstrap,
     Estimate,
     Ranks,

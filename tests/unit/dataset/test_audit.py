@@ -14,11 +14,11 @@ from src.attributes.attribute import attributes_from_args
 from src.attributes.scorer import cached_scorer
 from src.config.attributes import AttributeArgs
 from src.config.dataset import AuditArgs, DatasetArgs
-from src.dataset.audit import Audit, phi
-from src.dataset.audit_card import audit_section
-from src.dataset.audit_picture import draw_audit
-from src.dataset.audit_sample import Sampled, Smallest
-from src.dataset.hand_check import COLUMNS, hand_check_sheet
+from src.dataset.audit.audit_picture import draw_audit
+from src.dataset.audit.audit_sample import Sampled, Smallest
+from src.dataset.audit.audit_section import audit_section
+from src.dataset.audit.hand_check import COLUMNS, hand_check_sheet
+from src.dataset.audit.label_audit import Audit, phi
 from src.dataset.labelling import label_batch
 from src.dataset.statistics import ScoreFigures, ScoreRange
 from src.errors import ScorerError

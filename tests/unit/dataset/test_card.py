@@ -1,6 +1,6 @@
 from src.attributes.attribute import attributes_from_args
 from src.config.attributes import AttributeArgs
-from src.dataset.card import data_set_card
+from src.dataset.data_set_card import data_set_card
 from src.dataset.statistics import HISTOGRAM_BINS
 
 ATTRIBUTES = attributes_from_args(

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 from src.config.scorers import SCORERS, scorer_class
-from src.dataset.executor import executor_for
+from src.dataset.executors.local_executor import executor_for
 
 
 def test_what_scorers_import_slowly_is_imported_once_for_all_workers(make_args, tmp_path):
@@ -11,9 +11,9 @@ def test_what_scorers_import_slowly_is_imported_once_for_all_workers(make_args, 
     scorers = {name: one["scorer"]["name"] for name, one in attributes.items()}
     assert scorers == {"toxicity": "profanity_check", "sentiment": "vader"}
     both = executor_for(make_args(), [], tmp_path)
-    assert both.shared_imports == ("src.dataset.pass_one", "profanity_check")
+    assert both.shared_imports == ("src.dataset.pass_one.pass_one", "profanity_check")
     vader = make_args(attributes={"sentiment": attributes["sentiment"]})
-    assert executor_for(vader, [], tmp_path).shared_imports == ("src.dataset.pass_one",)
+    assert executor_for(vader, [], tmp_path).shared_imports == ("src.dataset.pass_one.pass_one",)
 
 
 def test_slow_imports_are_modules_that_are_installed():

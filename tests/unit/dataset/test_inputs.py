@@ -12,11 +12,12 @@ import pytest
 import zstandard
 
 from src.config.dataset import FilesSource, HubSource
-from src.dataset.file_input import FileInput
-from src.dataset.hub_input import HubInput
-from src.dataset.inputs import open_input, portions_of, ranks_by_part
-from src.dataset.raw_lines import Damage
-from src.dataset.readers import ReadDocuments
+from src.dataset.input.file_input import FileInput
+from src.dataset.input.hub_input import HubInput
+from src.dataset.input.opening import open_input
+from src.dataset.input.parts import portions_of, ranks_by_part
+from src.dataset.input.raw_lines import Damage
+from src.dataset.pass_one.readers import ReadDocuments
 from src.dataset.tally import Tally
 from src.errors import DataError, UnavailableError
 

@@ -18,8 +18,9 @@ import pytest
 
 from src.artifacts.manifest import read_manifest
 from src.attributes.attribute import from_manifest
-from src.control_tokens import load_tokenizer, tokenizer_fingerprint
-from src.dataset import executor, pass_one, scored_shards
+from src.dataset import scored_shards
+from src.dataset.executors import local_executor as executor
+from src.dataset.pass_one import pass_one
 from src.dataset.pipeline import create_dataset
 from src.errors import (
     ArtifactError,
@@ -29,9 +30,10 @@ from src.errors import (
     UnavailableError,
     UserError,
 )
-from src.runtime import keyed_uniform
+from src.models.control_tokens import load_tokenizer, tokenizer_fingerprint
+from src.models.token_counts import sentence_length
+from src.runtime.randomness import keyed_uniform
 from src.text.splitting import sentences_of
-from src.token_counts import sentence_length
 from tests.builders import pile_documents, pile_jsonl, sentence, tiny_detoxify
 
 FILES = {
@@ -316,9 +318,9 @@ def test_the_result_does_not_depend_on_workers_and_tasks(run, tmp_path, workers,
 def test_small_tables_do_not_change_the_result(run, tmp_path, monkeypatch):
     whole = run()
     monkeypatch.setattr(scored_shards, "ROWS_PER_GROUP", 100)
-    monkeypatch.setattr("src.dataset.steps.SCORING_CHUNK", 64)
-    monkeypatch.setattr("src.dataset.final_shards.ROWS_PER_SHARD", 300)
-    monkeypatch.setattr("src.dataset.final_shards.ROWS_PER_GROUP", 100)
+    monkeypatch.setattr("src.dataset.pass_one.steps.SCORING_CHUNK", 64)
+    monkeypatch.setattr("src.dataset.pass_two.final_shards.ROWS_PER_SHARD", 300)
+    monkeypatch.setattr("src.dataset.pass_two.final_shards.ROWS_PER_GROUP", 100)
     cut = run(output=str(tmp_path / "b"), executor={"workers": 1, "tasks": 4})
     shards = sorted(cut.glob("train-*.parquet"))
     assert len(shards) > 1

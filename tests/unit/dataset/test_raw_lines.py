@@ -4,8 +4,8 @@ import io
 import pytest
 import zstandard
 
-from src.dataset import raw_lines
-from src.dataset.raw_lines import Damage, lines_of
+from src.dataset.input import raw_lines
+from src.dataset.input.raw_lines import Damage, lines_of
 
 TEXT = (
     b"\n".join(b'{"line": %d, "text": "%s"}' % (i, b"word " * (i % 40)) for i in range(2000))

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.config.dataset import FilesSource, HubSource
-from src.dataset.raw_lines import Damage
-from src.dataset.readers import ReadDocuments
+from src.dataset.input.raw_lines import Damage
+from src.dataset.pass_one.readers import ReadDocuments
 from src.dataset.records import BAD_DOCUMENT_REASONS, find, is_left_out
 from src.dataset.tally import Tally
 
@@ -22,7 +22,7 @@ def read(rows, source=None, source_needed=False, monkeypatch=None):
         def rows(self, name, share, shares):
             return enumerate(rows, 1)
 
-    monkeypatch.setattr("src.dataset.readers.open_input", lambda _: Rows())
+    monkeypatch.setattr("src.dataset.pass_one.readers.open_input", lambda _: Rows())
     tally = Tally()
     documents = list(ReadDocuments(source, ["a"], tally, source_needed=source_needed).run())
     assert tally.documents_read == len(rows) == len(documents)

@@ -1,11 +1,11 @@
 import pytest
 
-from src.dataset.inputs import portions_of, ranks_by_part
+from src.dataset.input.parts import portions_of, ranks_by_part
 from src.dataset.records import bad_document, leave_out, raw_document, sentence_of
 from src.dataset.scored_shards import ScoredShards, WriteScoredShard, shard_path
 from src.dataset.tally import Tally
 from src.errors import ProgramError
-from src.runtime import keyed_hash
+from src.runtime.randomness import keyed_hash
 
 NAMES = ["a", "b"]
 ROWS = 700

@@ -3,10 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.config.attributes import ScorerArgs
-from src.control_tokens import load_tokenizer
-from src.dataset import steps
-from src.dataset.records import bad_document, is_left_out, leave_out, raw_document, sentence_of
-from src.dataset.steps import (
+from src.dataset.pass_one import steps
+from src.dataset.pass_one.steps import (
     ChooseSources,
     CleanSentences,
     CountTokens,
@@ -16,9 +14,17 @@ from src.dataset.steps import (
     SplitIntoSentences,
     in_chunks,
 )
+from src.dataset.records import (
+    bad_document,
+    is_left_out,
+    leave_out,
+    raw_document,
+    sentence_of,
+)
 from src.dataset.tally import Tally
 from src.errors import ProgramError
-from src.token_counts import TokenCounter, sentence_length
+from src.models.control_tokens import load_tokenizer
+from src.models.token_counts import TokenCounter, sentence_length
 from tests.unit import strange_tokenizers
 
 

@@ -99,14 +99,14 @@ def publish_model(
     """
     import torch
 
-    from src.control_rows import initialise_rows
-    from src.control_tokens import (
+    from src.models.control_rows import initialise_rows
+    from src.models.control_tokens import (
         ban,
         control_ids,
         load_tokenizer,
         tokenizer_fingerprint,
     )
-    from src.language_model import load_language_model, weights_sha256
+    from src.models.language_model import load_language_model, weights_sha256
 
     tokenizer = load_tokenizer(str(base), attributes)
     model = load_language_model(str(base), device=torch.device("cpu"))
@@ -144,7 +144,7 @@ class Project:
     """Finished inputs of an evaluation, and args over them."""
 
     def __init__(self, folder: Path, base: Path) -> None:
-        from src.control_tokens import load_tokenizer, tokenizer_fingerprint
+        from src.models.control_tokens import load_tokenizer, tokenizer_fingerprint
 
         self.folder, self.base, self.attributes = folder, base, make_attributes()
         tokenizer = load_tokenizer(str(base), self.attributes)

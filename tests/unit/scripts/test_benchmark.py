@@ -251,7 +251,7 @@ def here(monkeypatch):
     for module in (contrast, generation, memory, pass_one, start_up, tagging, training):
         monkeypatch.setattr(module, "interleave", in_this_process)
     # It is for a process of its own.
-    monkeypatch.setattr("src.cpu_memory.keep_freed_memory", lambda: True)
+    monkeypatch.setattr("src.runtime.cpu_memory.keep_freed_memory", lambda: True)
 
 
 def options(tmp_path, repetitions=2):
@@ -349,7 +349,7 @@ def overrides(tmp_path):
 def test_pass_one_reports_where_the_time_goes(tmp_path, monkeypatch):
     monkeypatch.setattr(pass_one, "TASKS", 1)
     from src.attributes.scorer import Scorer
-    from src.dataset import steps
+    from src.dataset.pass_one import steps
 
     for place, name in ((Scorer, "score"), (steps, "split_sentences")):
         monkeypatch.setattr(place, name, getattr(place, name))  # put back what the part replaces

@@ -13,8 +13,8 @@ from src.artifacts.run_folder import Run
 from src.attributes.attribute import Attribute, attributes_from_args, to_manifest
 from src.config.attributes import AttributeArgs
 from src.config.training import TrainingArgs
-from src.control_tokens import load_tokenizer, tokenizer_fingerprint
-from src.token_counts import sentence_length
+from src.models.control_tokens import load_tokenizer, tokenizer_fingerprint
+from src.models.token_counts import sentence_length
 from tests.builders import sentence
 from tests.demo_attributes import SENTIMENT, toxicity
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from src.artifacts.manifest import Manifest, read_manifest
-from src.control_tokens import load_tokenizer
 from src.errors import ArtifactError, DataError, UnavailableError
-from src.target_nll import NO_TARGET
+from src.models.control_tokens import load_tokenizer
+from src.models.target_nll import NO_TARGET
 from src.training.examples import Examples, order_of_epoch
 from src.training.sentences import (
     Sentences,

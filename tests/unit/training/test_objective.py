@@ -8,8 +8,8 @@ import torch
 
 from src.artifacts.manifest import read_manifest
 from src.config.training import TrainingArgs
-from src.control_tokens import load_tokenizer
-from src.target_nll import NO_TARGET
+from src.models.control_tokens import load_tokenizer
+from src.models.target_nll import NO_TARGET
 from src.training.examples import Examples
 from src.training.objective import discriminative_loss
 from src.training.run import train

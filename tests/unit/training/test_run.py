@@ -15,9 +15,9 @@ import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from src.artifacts.manifest import read_manifest
-from src.control_tokens import control_ids, encode_sentence, text_ids
 from src.errors import ArtifactError, ProjectError
-from src.language_model import fuse_activations, weights_sha256
+from src.models.control_tokens import control_ids, encode_sentence, text_ids
+from src.models.language_model import fuse_activations, weights_sha256
 from src.training.loop import run_training
 from src.training.run import train
 from tests.builders import sentences
@@ -136,7 +136,7 @@ def test_the_published_folder_computes_what_was_trained(gpt2, tmp_path, monkeypa
         run_training(training, *others)
         seen["model"] = training.model.eval()
 
-    monkeypatch.setattr("src.training.making.run_training", keep)
+    monkeypatch.setattr("src.training.make_model.run_training", keep)
     train(training_args(tmp_path / "m", data, base))
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "m/final", attn_implementation="eager")
     fuse_activations(loaded)  # equal to the bit then; without, to rounding (test_language_model)
@@ -339,7 +339,7 @@ def test_killed_between_its_end_and_its_publishing_nothing_is_trained_again(
             train(args)
     assert not folder.exists()
     with monkeypatch.context() as patch:
-        patch.setattr("src.training.making.run_training", _killed)
+        patch.setattr("src.training.make_model.run_training", _killed)
         train(args)
     assert (
         contents(folder)["final/model.safetensors"]

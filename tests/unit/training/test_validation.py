@@ -5,11 +5,11 @@ from collections import Counter
 import pytest
 import torch
 
-from src.control_rows import initialise_rows
-from src.control_tokens import load_tokenizer
 from src.errors import DataError, ProjectError
-from src.language_model import load_language_model
-from src.likelihood import control_auc, sentence_log_likelihoods
+from src.models.control_rows import initialise_rows
+from src.models.control_tokens import load_tokenizer
+from src.models.language_model import load_language_model
+from src.models.likelihood import control_auc, sentence_log_likelihoods
 from src.training.validation import Validation, choose_validation
 from tests.unit.training.small_data import rows, small_attributes, small_data_set
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from src.errors import ArtifactError
-from src.evaluation.choosing.checkpoints import select_measured
+from src.evaluation.choosing.checkpoint_choice import select_measured
 from src.evaluation.run import evaluate
 from tests.demo_attributes import BOTH
 

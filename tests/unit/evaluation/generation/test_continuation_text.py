@@ -2,8 +2,8 @@
 
 import pytest
 
-from src.control_tokens import text_ids
 from src.evaluation.generation.continuation_text import decode_continuation
+from src.models.control_tokens import text_ids
 from tests.unit import strange_tokenizers as strange
 
 CONTINUED = [

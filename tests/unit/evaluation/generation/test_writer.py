@@ -12,18 +12,18 @@ from transformers import AutoModelForCausalLM, LogitsProcessorList, TopPLogitsWa
 from src.artifacts.manifest import read_manifest
 from src.attributes.attribute import from_manifest
 from src.config.evaluation import DecodingArgs
-from src.control_tokens import (
-    control_ids,
-    encode_prompt,
-    load_tokenizer,
-)
-from src.decoding import BATCHINGS
 from src.errors import ArtifactError, UserError
 from src.evaluation.generation import writer as writer_module
 from src.evaluation.generation.continuation_text import decode_continuation
 from src.evaluation.generation.sampling import uniforms
 from src.evaluation.generation.writer import Task, Writer, writing_dtype
 from src.evaluation.plan.prompts import Prompt
+from src.models.control_tokens import (
+    control_ids,
+    encode_prompt,
+    load_tokenizer,
+)
+from src.models.decoding import BATCHINGS
 from tests import builders
 from tests.demo_attributes import BOTH
 from tests.unit.evaluation.conftest import publish_model

@@ -8,7 +8,7 @@ from src.config.evaluation import DecodingArgs
 from src.evaluation.continuation import Continuation
 from src.evaluation.metrics.comparison import compare, compare_all, counterpart, pairs
 from src.evaluation.plan.cells import Cell
-from src.runtime import keyed_uniform
+from src.runtime.randomness import keyed_uniform
 from tests.demo_attributes import BOTH
 from tests.unit.evaluation.conftest import make_attributes
 

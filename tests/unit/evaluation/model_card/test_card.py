@@ -9,12 +9,12 @@ from huggingface_hub import ModelCard
 
 from src.artifacts.atomic_files import file_sha256
 from src.artifacts.manifest import read_manifest
-from src.control_tokens import encode_prompt, load_tokenizer
-from src.evaluation.model_card.card import copy_commands, model_card
 from src.evaluation.model_card.example import example_of
+from src.evaluation.model_card.model_card import copy_commands, model_card
 from src.evaluation.run import evaluate
 from src.evaluation.tables.table import percent_with_interval, with_interval
-from src.markdown import cell, code, table
+from src.models.control_tokens import encode_prompt, load_tokenizer
+from src.presentation.markdown import cell, code, table
 from tests.demo_attributes import BOTH
 from tests.unit.evaluation.conftest import Project
 

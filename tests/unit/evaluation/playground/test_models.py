@@ -15,7 +15,7 @@ from src.evaluation.plan.prompts import Prompt
 from src.evaluation.playground.exchange import Question
 from src.evaluation.playground.models import SOURCE, Playground
 from src.evaluation.playground.runs import named_runs
-from src.evaluation.scoring.sentences import score_continuations
+from src.evaluation.scoring.scored_sentences import score_continuations
 from tests.demo_attributes import BOTH
 from tests.unit.evaluation.conftest import Project
 

@@ -18,7 +18,7 @@ from src.evaluation.metrics.cell_metrics import cell_rows
 from src.evaluation.plan.cells import Cell
 from src.evaluation.run import evaluate
 from src.evaluation.scoring.judge import judges_of
-from src.evaluation.scoring.sentences import check_judges, score_continuations
+from src.evaluation.scoring.scored_sentences import check_judges, score_continuations
 from src.evaluation.tables.formats import to_csv, to_markdown
 from src.evaluation.tables.result_tables import build_tables
 from tests.failing_scorers import NO_NUMBERS

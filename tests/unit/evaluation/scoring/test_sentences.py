@@ -3,7 +3,7 @@ import pytest
 from src.attributes.scorer import cached_scorer
 from src.errors import ArtifactError, ScorerError
 from src.evaluation.continuation import Continuation
-from src.evaluation.scoring.sentences import check_scorers, score_continuations
+from src.evaluation.scoring.scored_sentences import check_scorers, score_continuations
 from tests.failing_scorers import NO_NUMBERS
 from tests.unit.evaluation.conftest import make_attributes
 

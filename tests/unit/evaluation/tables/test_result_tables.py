@@ -54,7 +54,7 @@ def rows(model, condition, shares, decoding="sample", prompts="validation", **ch
 
 
 def paper():
-    """The rows of the paper's three tables (FACTS: its tables 2, 4 and 5)."""
+    """The rows of the paper's three tables (its tables 2, 4 and 5)."""
     return {
         "attributes": ATTRIBUTES,
         "rows": [
