@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from src.attributes.attribute import Attributes
+from src.attributes.combinations import rare_combinations
 from src.dataset.records import REASONS
 from src.dataset.statistics import HISTOGRAM_BINS
 from src.models.control_tokens import control_token
@@ -161,7 +162,15 @@ def _splits(stats: Any) -> str:
         for combination, found in stats["label_combinations"].items()
     ]
     heading = ("labels", "labelled sentences", "share", *stats["splits"])
-    return text + "\n\n" + table(heading, combinations)
+    parts = [text, table(heading, combinations)]
+    training = stats["splits"]["train"]["label_combinations"]
+    if rare := rare_combinations({c: training.get(c, 0) for c in stats["label_combinations"]}):
+        found = ", ".join(f"{code(one)} ({share:.1%})" for one, share in rare.items())
+        parts.append(
+            f"Rare among the training sentences: {found}. Drawn as they come, their tokens are learned "
+            "little: train with `optimisation.draw=balanced`, which draws every combination equally."
+        )
+    return "\n\n".join(parts)
 
 
 def _correlations(stats: Any) -> str:

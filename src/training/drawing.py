@@ -1,9 +1,7 @@
 """Which sentences are trained on, and how often: as the data have them, or equally from every combination.
 
 A combination is one label of every attribute of the data set, so the draw is the same for all models of it,
-whatever they are conditioned on. A rare combination teaches its tokens little: with the wanted pair in 7 % of
-1,280 sentences, contrast decoding missed 0.86 times as often as the baseline; drawn equally, 0.41 times
-(docs/RESULTS.md).
+whatever they are conditioned on.
 """
 
 from __future__ import annotations
@@ -19,16 +17,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from src.attributes.attribute import Attributes
+from src.attributes.combinations import rare_combinations
 from src.config.training import OptimisationArgs
 from src.runtime.randomness import keyed_hash
 from src.training.sentences import rows_of
 
 Combination = tuple[str, ...]
 """A label of each attribute, in their order."""
-
-RARE = 0.35
-"""A combination with less than this part of an equal share is called rare: of four less than 9 %, of two
-less than 18 %. Of four, 7 and 8 % were hardly learned; of two, 18 % were learned well (docs/RESULTS.md)."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +56,14 @@ class Drawing:
         ]
 
     def _draw_and_rare(self) -> list[str]:
-        total, k = sum(self.available.values()), len(self.available)
-        rare = {c: n for c, n in self.available.items() if total and n / total < RARE / k}
         if self.quotas is None:
             return [
-                f"rare: {' + '.join(c)} is {n / total:.1%} of the sentences ({n:,}), which may be too few to "
-                "learn from: optimisation.draw=balanced draws it as often as the others"
-                for c, n in rare.items()
+                f"rare: {' + '.join(c)} is {share:.1%} of the sentences ({self.available[c]:,}), which may "
+                "be too few to learn from: optimisation.draw=balanced draws it as often as the others"
+                for c, share in rare_combinations(self.available).items()
             ]
         lines = [f"drawn equally: {', '.join(map(self._line, self.quotas))}"]
-        fair = self.sentences / k
+        fair = self.sentences / len(self.available)
         return lines + [
             f"rare: of {' + '.join(c)} there are {self.available[c]}, so it has {n} sentences of an equal "
             f"share's {fair:.0f}: raise optimisation.most_repeats, or add data"

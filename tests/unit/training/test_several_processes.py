@@ -163,7 +163,7 @@ def as_a_file(args, folder):
 
 
 def test_two_processes_of_the_command_and_one_that_speaks(llama, alone, tmp_path):
-    args = training_args(tmp_path / "m", llama[1], llama[0], optimisation=STEPS)
+    args = training_args(tmp_path / "m", llama[1], llama[0], **CHANGES)
     with start(TORCHRUN, "main_train.py", as_a_file(args, tmp_path)) as process:
         said = finished(process)
     assert process.returncode == 0, said

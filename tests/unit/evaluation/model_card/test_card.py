@@ -101,7 +101,7 @@ def test_the_example_of_a_card_is_the_program_that_is_tested(evaluated):
     _, args, _ = evaluated
     program = re.search(r"```python\n(.*?)```", card_of(args, "M-TS"), re.DOTALL)[1]
     sample = metrics_of(args)["decodings"]["sample"]
-    assert program == example_of(["<|nontoxic|>", "<|pos|>"], "after_prompt", sample)
+    assert program == example_of(["<|nontoxic|>", "<|pos|>"], "before_prompt", sample)
     assert "condition = []" in card_of(args, "M-B")
 
 
@@ -109,7 +109,7 @@ def test_tokens_and_what_was_not_trained(evaluated):
     _, args, _ = evaluated
     steered, baseline = card_of(args, "M-TS"), card_of(args, "M-B")
     assert "- toxicity: `<|nontoxic|>`, `<|toxic|>`\n- sentiment: `<|neg|>`, `<|pos|>`" in steered
-    assert "after the prompt" in steered
+    assert "before the prompt" in steered
     assert "it was not trained with them" not in steered
     assert "`<|neg|>`, `<|pos|>`; it was not trained with them" in baseline
     assert "It was trained without control tokens" in baseline

@@ -79,7 +79,7 @@ def test_the_work_of_a_cell_is_known_by_all_that_decides_about_it():
 
     base = keys()
     assert keys() == base
-    for change in ({"seed": 1}, {"batch_size": 7}, {"placement": "before_prompt"}):
+    for change in ({"seed": 1}, {"batch_size": 7}, {"placement": "after_prompt"}):
         assert not keys(**change) & base
     retrained = {"M-B": [{"manifest_sha256": "1"}], "M-TS": [{"manifest_sha256": "2"}]}
     assert not keys(models=retrained) & base

@@ -27,7 +27,7 @@ def test_a_question_decodes_as_an_evaluation_does():
         ({"max_length": 401}, "max_length is out of range"),
         ({"min_length": 50, "max_length": 40}, "min_length 50 is above max_length 40"),
         ({"seed": -1}, "seed is out of range"),
-        ({"weights": {"toxicity": 10.5}}, "contrast weight of toxicity is out of range"),
+        ({"weights": {"toxicity": 12.5}}, "contrast weight of toxicity is out of range"),
         ({"weights": {"toxicity": float("nan")}}, "contrast weight of toxicity is out of range"),
         ({"top_p": 0}, "top_p"),
         ({"temperature": 0}, "temperature"),
