@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Check style and run all tests, in .venv of the repository root:
+# Check style and types, and run all tests, in .venv of the repository root:
 #
 #     bash scripts/test.sh [pytest's own arguments, such as -k dataset]
 #
@@ -21,4 +21,5 @@ export TOKENIZERS_PARALLELISM=false
 
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
+.venv/bin/mypy
 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile "$@"

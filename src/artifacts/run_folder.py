@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -159,7 +159,7 @@ class Run:
             return "resumed"
         kept = self._fits(before, self.partial)
         if kept is None:
-            self._check_same(before)
+            raise self._made_with_other(different)
         used = f"{', '.join(kept)} is used again" if kept else "nothing of it is used"
         logger.info("an unfinished run of other args: %s (%s)", used, "; ".join(different))
         _empty(self.partial, {*kept, ARGS})  # without its args it would be taken for nobody's
@@ -168,10 +168,13 @@ class Run:
     def _check_same(self, before: dict[str, Any]) -> None:
         different = differences(before, self.args)
         if different:
-            raise ArtifactError(
-                f"{self.folder} was made with other args:\n  " + "\n  ".join(different) + "\n",
-                fix="set another output folder, or replace it with --overwrite",
-            )
+            raise self._made_with_other(different)
+
+    def _made_with_other(self, different: Sequence[str]) -> ArtifactError:
+        return ArtifactError(
+            f"{self.folder} was made with other args:\n  " + "\n  ".join(different) + "\n",
+            fix="set another output folder, or replace it with --overwrite",
+        )
 
     def _take_lock(self) -> bool:
         """Lock the unfinished folder; False where it is no longer the folder of that name."""

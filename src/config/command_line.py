@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from typing import IO, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -95,7 +95,7 @@ def _say(text: str) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    def print_help(self, file: IO[str] | None = None) -> None:
+    def print_help(self, file: Any = None) -> None:
         """Print to stdout, as `_say` does."""
         _say(self.format_help())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,7 +14,7 @@ from src.config.strict import OutputFolder, Strict
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-HUMAN_RATINGS = Field(
+HUMAN_RATINGS: Any = Field(
     default_factory=dict,
     description="attribute: key of a person's (or the mean of several persons') rating of the row's "
     "text; the audit compares the labels with it, nothing is labelled by it",

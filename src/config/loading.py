@@ -155,7 +155,8 @@ def _set(tree: Tree, keys: list[str], value: Any) -> tuple[str | int, ...]:
     """Set a value by its dotted key, making sections on the way; returns its path."""
     if not isinstance(tree.value, dict):
         tree.value = {}
-    here, path = tree.value, ()
+    here: Any = tree.value
+    path: tuple[str | int, ...] = ()
     for position, key in enumerate(keys):
         index = _index(here, key, ".".join(keys[:position]))
         path = (*path, index)

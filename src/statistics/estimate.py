@@ -30,6 +30,7 @@ class Estimate:
         Args:
             function: rises, or falls, all the way.
         """
-        ends = [None if one is None else float(function(one)) for one in (self.low, self.high)]
-        low, high = ends if None in ends else sorted(ends)
-        return Estimate(None if self.value is None else float(function(self.value)), low, high)
+        value = None if self.value is None else float(function(self.value))
+        if self.low is None or self.high is None:
+            return Estimate(value)
+        return Estimate(value, *sorted(float(function(end)) for end in (self.low, self.high)))

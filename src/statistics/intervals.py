@@ -65,7 +65,9 @@ def share_interval(numerators: np.ndarray, denominators: np.ndarray) -> Interval
     if min(with_one, without_one) < FEW_PROMPTS:
         return Interval(*wilson(share, effective_number(of_prompt)), "wilson")
     n_sentences = float(denominators.sum())
-    half = spread_of(influence_on_ratio(numerators, denominators)).half()
+    spread = spread_of(influence_on_ratio(numerators, denominators))
+    assert spread is not None, "several prompts wrote"
+    half = spread.half()
     effective = share * (1 - share) * (NORMAL_QUANTILE / half) ** 2 if half else n_sentences
     return Interval(*wilson(share, min(effective, n_sentences)), "clustered wilson")
 

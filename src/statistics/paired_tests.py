@@ -70,11 +70,13 @@ class Pair:
 
     def spread(self, scale_a: float = 1.0, scale_b: float = 1.0) -> Spread:
         """The error of scale_a · share of the first − scale_b · share of the second."""
-        return spread_of_difference(
+        spread = spread_of_difference(
             influence_on_ratio(self.a, self.n_a) * scale_a,
             influence_on_ratio(self.b, self.n_b) * scale_b,
             same_trainings=self.same_trainings,
         )
+        assert spread is not None, "the pair is measurable: several prompts wrote"
+        return spread
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ def difference(pair: Pair) -> Difference:
 
 def _newcombe(pair: Pair, value: float) -> tuple[float, float]:
     a, b = share_interval(pair.a, pair.n_a), share_interval(pair.b, pair.n_b)
+    assert a is not None and b is not None, "the pair is measurable: both wrote"
     share_a, share_b = pair.shares
     return (
         value - math.hypot(share_a - a.low, b.high - share_b),

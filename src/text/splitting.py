@@ -117,11 +117,18 @@ def _too_slow(text: str) -> bool:
     return len(text) * sum(map(text.count, _PAIRED)) > _STEPS
 
 
+def _tail_at(piece: str, at: int) -> re.Match[str]:
+    """What shuts a sentence from a place on, and the space after it; either may be empty."""
+    found = _TAIL.match(piece, at)
+    assert found is not None, "the pattern matches the empty text"
+    return found
+
+
 def _with_their_closers(pieces: list[str]) -> list[str]:
     """The pieces, none of which begins with what closes the one before it."""
     moved = pieces[:1]
     for piece in pieces[1:]:
-        tail = _TAIL.match(piece)
+        tail = _tail_at(piece, 0)
         if tail[1] and tail.start(1) and not moved[-1][-1:].isspace():
             moved[-1] += tail[0]
             piece = piece[tail.end() :]
@@ -155,7 +162,7 @@ def _starts_without_pairs(piece: str, language: str) -> list[int]:
     starts, at = [], 0
     for part in _segment(_SIGN.sub(_blank, piece), language)[:-1]:
         begin, end, at = at, at + len(part.rstrip()), at + len(part)
-        tail = _TAIL.match(piece, end)
+        tail = _tail_at(piece, end)
         parted = tail[1] or piece[end - 1] in _IDEOGRAPHIC_END
         shut = tail.start(1) > end or piece[tail.end() : tail.end() + 1] in _SHUTTING
         if parted and end > begin and not (shut and _ends_nothing(piece, begin, end, tail.end())):

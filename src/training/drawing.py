@@ -46,7 +46,9 @@ class Drawing:
 
     def to_json(self) -> dict[str, int] | None:
         """The quotas, `nontoxic + pos` → sentences; None where sentences are drawn as they come."""
-        return self.quotas and {" + ".join(c): n for c, n in self.quotas.items()}
+        if self.quotas is None:
+            return None
+        return {" + ".join(c): n for c, n in self.quotas.items()}
 
     def describe(self) -> list[str]:
         """A line on the draw, and one for each combination held out or too rare to be learned."""
@@ -62,17 +64,17 @@ class Drawing:
                 "be too few to learn from: optimisation.draw=balanced draws it as often as the others"
                 for c, share in rare_combinations(self.available).items()
             ]
-        lines = [f"drawn equally: {', '.join(map(self._line, self.quotas))}"]
+        drawn = ", ".join(self._line(c, n) for c, n in self.quotas.items())
         fair = self.sentences / len(self.available)
-        return lines + [
+        return [f"drawn equally: {drawn}"] + [
             f"rare: of {' + '.join(c)} there are {self.available[c]}, so it has {n} sentences of an equal "
             f"share's {fair:.0f}: raise optimisation.most_repeats, or add data"
             for c, n in self.quotas.items()
             if n < int(fair)
         ]
 
-    def _line(self, combination: Combination) -> str:
-        n, have = self.quotas[combination], self.available[combination]
+    def _line(self, combination: Combination, n: int) -> str:
+        have = self.available[combination]
         repeated = f" of {have}, each up to {-(-n // have)} times" if n > have else ""
         return f"{' + '.join(combination)} {n}{repeated}"
 

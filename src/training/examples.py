@@ -12,6 +12,7 @@ from src.models.control_tokens import Attributes, encode_sentence
 from src.models.target_nll import NO_TARGET, batch_of, shift
 from src.runtime.randomness import keyed_hash, keyed_uniform
 from src.training.sentences import Sentences
+from src.training.step_shares import Rows
 
 
 class Examples:
@@ -64,16 +65,16 @@ class Examples:
             example["exchanged_ids"] = [*other, *inputs[len(other) :]]
         return example
 
-    def batch(self, rows: Sequence[int], epoch: int, multiple: int = 1) -> dict[str, torch.Tensor]:
+    def batch(self, rows: Rows, epoch: int, multiple: int = 1) -> dict[str, torch.Tensor]:
         """Some rows as one batch; without any, a batch of nothing to learn: see `batch_of_examples`."""
         nothing = {"input_ids": [self._end], "targets": [NO_TARGET]}
         examples = [self.example(row, epoch) for row in rows] or [nothing]
         return batch_of_examples(examples, self._tokenizer.pad_token_id, multiple)
 
-    def n_targets(self, rows: Sequence[int]) -> int:
+    def n_targets(self, rows: Rows) -> int:
         """Targets of some rows: all tokens of their texts, and their ends."""
-        rows, starts = np.asarray(rows), self.sentences.starts
-        return int((starts[rows + 1] - starts[rows]).sum()) + len(rows)
+        found, starts = np.asarray(rows), self.sentences.starts
+        return int((starts[found + 1] - starts[found]).sum()) + len(found)
 
     def condition(self, row: int, epoch: int) -> dict[str, str]:
         """The labels whose tokens stand before a sentence in an epoch."""

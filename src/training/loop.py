@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -172,12 +173,12 @@ def run_training(training: Training, checkpoints: Checkpoints, journal: Journal)
     journal.end()
 
 
-def remaining_steps(training: Training) -> Iterator[tuple[int, Sequence[int]]]:
+def remaining_steps(training: Training) -> Iterator[tuple[int, np.ndarray]]:
     """(epoch, rows of all processes together) of each step that is left."""
     schedule, sentences = training.plan.schedule, training.examples.sentences
     size = schedule.sentences_per_step
     steps_of_epoch = -(-len(sentences) // size)
-    order, ordered = [], None
+    order, ordered = np.empty(0, np.int64), -1
     for step in range(training.step, schedule.steps):
         epoch, within = divmod(step, steps_of_epoch)
         if epoch != ordered:
@@ -186,7 +187,7 @@ def remaining_steps(training: Training) -> Iterator[tuple[int, Sequence[int]]]:
 
 
 def take_step(
-    training: Training, epoch: int, rows: Sequence[int]
+    training: Training, epoch: int, rows: np.ndarray
 ) -> tuple[torch.Tensor, torch.Tensor, float]:
     """One optimiser step.
 
@@ -253,9 +254,10 @@ def _move(training: Training) -> tuple[torch.Tensor, float]:
     Returns:
         (norm of the gradient before clipping, the rate of this step).
     """
-    rate, scaler = training.rates.get_last_lr()[0], training.scaler
+    rate, scaler = float(training.rates.get_last_lr()[0]), training.scaler
     scaler.unscale_(training.optimiser)
-    norm = clip_grad_norm_(training.model.parameters(), training.args.optimisation.max_grad_norm)
+    largest = training.args.optimisation.max_grad_norm
+    norm = torch.as_tensor(clip_grad_norm_(training.model.parameters(), largest))
     scale = scaler.get_scale()
     scaler.step(training.optimiser)
     scaler.update()

@@ -83,7 +83,7 @@ def _from_scratch(name: str, revision: str | None, device: torch.device) -> PreT
         dtype=torch.float32,
         attn_implementation=attention_for(device),
     )
-    return fuse_activations(model).to(device)
+    return fuse_activations(model.to(device))
 
 
 def set_token_ids(

@@ -60,7 +60,7 @@ def part_of_loss(
     if exchanged is None:
         return target_nll(model, ids, mask, targets, banned_ids).sum() / n_targets
     # In one pass: own tokens in the first half, exchanged ones in the second.
-    both = (torch.cat(pair) for pair in ((ids, exchanged), (mask, mask), (targets, targets)))
-    own, other = target_nll(model, *both, banned_ids).chunk(2)
+    twice = [torch.cat(pair) for pair in ((ids, exchanged), (mask, mask), (targets, targets))]
+    own, other = target_nll(model, twice[0], twice[1], twice[2], banned_ids).chunk(2)
     apart = discriminative_loss(own, other, targets)[batch["has_exchange"]]
     return own.sum() / n_targets + discrimination * apart.sum() / n_exchanges

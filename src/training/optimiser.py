@@ -22,7 +22,9 @@ def make_optimiser(
         wanted: rate and decay.
         control_learning_rate: peak rate of the control tokens' rows.
     """
-    matrices, vectors, rows = [], [], []
+    matrices: list[nn.Parameter] = []
+    vectors: list[nn.Parameter] = []
+    rows: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if name.split(".")[-1] == CONTROL_ROWS:
             rows.append(parameter)

@@ -107,7 +107,9 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
         tokenizer = problems.attempt(_tokenizer, args, attributes, dataset)
         problems.attempt(_check_context, config, dataset, args)
     device = problems.attempt(pick_device, args.device)
-    precision = device and problems.attempt(pick_precision, args.optimisation.precision, device)
+    precision = None
+    if device is not None:
+        precision = problems.attempt(pick_precision, args.optimisation.precision, device)
     problems.attempt(_check_trackers, args)
     problems.attempt(check_launcher)
     drawing = schedule = None
@@ -117,9 +119,8 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
         drawing = problems.attempt(
             plan_drawing, args.dataset, attributes, args.optimisation, args.hold_out
         )
-        schedule = drawing and problems.attempt(
-            plan_schedule, args, drawing.sentences, world_size()
-        )
+    if drawing is not None:
+        schedule = problems.attempt(plan_schedule, args, drawing.sentences, world_size())
     needed = 0
     if config is not None:
         needed = _disk_bytes(args, config, schedule)
@@ -133,6 +134,9 @@ def preflight(args: TrainingArgs, *, overwrite: bool = False) -> Plan:
         fits=nothing_saved_yet,
     )
     problems.raise_all()
+    assert dataset is not None and attributes is not None and tokenizer is not None
+    assert device is not None and precision is not None
+    assert drawing is not None and schedule is not None
     return Plan(
         dataset,
         attributes,

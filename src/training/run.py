@@ -53,6 +53,7 @@ def train(args: TrainingArgs, *, dry_run: bool = False, overwrite: bool = False)
                 return f"already done: {args.output}\n{_summary(args)}"
             from src.training.make_model import make_model
 
+            assert plan is not None, "an unfinished run has been planned"
             make_model(args, plan, run)
     return _summary(args)
 

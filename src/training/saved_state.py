@@ -33,7 +33,7 @@ def load_weights(model: PreTrainedModel, folder: Path) -> None:
     Raises:
         ArtifactError: the folder does not hold every weight, or others.
     """
-    state = {}
+    state: dict[str, torch.Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):
         state |= load_file(path)
     result = model.load_state_dict(state, strict=False)

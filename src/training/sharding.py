@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
@@ -37,7 +39,7 @@ def whole_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 
     Every process must call it; all but the leading one get an empty dict.
     """
-    state = get_model_state_dict(model, options=WHOLE)
+    state = cast("dict[str, torch.Tensor]", get_model_state_dict(model, options=WHOLE))
     for tied in model.all_tied_weights_keys:  # not written, as for a whole model
         state.pop(tied, None)
     merge_rows(model, state)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from src.training.schedule import Schedule
 
+Rows = Sequence[int] | np.ndarray
 
-def share_of_step(
-    rows: Sequence[int], schedule: Schedule, rank: int, processes: int
-) -> list[Sequence[int]]:
+
+def share_of_step(rows: Rows, schedule: Schedule, rank: int, processes: int) -> list[Rows]:
     """The batches of one process.
 
     A step is cut into passes, a pass into one batch for each process. All processes get as many batches; of

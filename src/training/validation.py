@@ -115,10 +115,16 @@ class Validation:
             )
         seconds = time.monotonic() - started
         passes = 1 + len(self.condition_on)
-        return {
+        measured = {
             "eval_loss": loss,
-            **{f"eval_control_auc_{name}": auc.value for name, auc in aucs.items()},
-            **{f"eval_auc_low_{name}": auc.low for name, auc in aucs.items()},
-            **{f"eval_auc_high_{name}": auc.high for name, auc in aucs.items()},
             "eval_tokens_per_second": round(passes * int(counts.sum()) / seconds, 1),
         }
+        for name, auc in aucs.items():
+            for key, value in (
+                ("control_auc", auc.value),
+                ("auc_low", auc.low),
+                ("auc_high", auc.high),
+            ):
+                assert value is not None, "`choose_validation` has sentences of both ends"
+                measured[f"eval_{key}_{name}"] = value
+        return measured

@@ -83,6 +83,8 @@ def test_a_source_s_name_cannot_break_out_of_its_cell():
 def test_a_combination_too_rare_to_be_learned_is_named_with_what_to_do():
     assert "Rare among" not in card()
     train = STATS["splits"]["train"] | {"label_combinations": {"bad": 17, "good": 83}}
-    rare = data_set_card("set", ARGS, ATTRIBUTES, {"mood": {}}, STATS | {"splits": {"train": train}})
+    rare = data_set_card(
+        "set", ARGS, ATTRIBUTES, {"mood": {}}, STATS | {"splits": {"train": train}}
+    )
     assert "Rare among the training sentences: `bad` (17.0%)." in rare
     assert "optimisation.draw=balanced" in rare

@@ -383,3 +383,16 @@ def test_recomputed_activations_change_nothing(llama, one_batch_a_step, tmp_path
     optimisation = EQUAL_STEPS | {"batch_sentences": 8, "gradient_checkpointing": True}
     train(training_args(tmp_path / "m", llama[1], llama[0], optimisation=optimisation))
     same_steps(metrics(tmp_path / "m"), one_batch_a_step)
+
+
+# ------------------------------------------------------------------------------------------- trackers
+
+
+def test_a_tracker_hears_what_the_metrics_say(gpt2, tmp_path):
+    folder = tmp_path / "m"
+    train(training_args(folder, gpt2[1], gpt2[0], report_to=("tensorboard",)))
+    [events] = (tmp_path / "m.trackers").rglob("events.out.tfevents.*")
+    assert b"eval_loss" in events.read_bytes()
+    assert events.read_bytes().count(b"grad_norm") == len(
+        [row for row in metrics(folder) if row["split"] == "train"]
+    )
