@@ -62,7 +62,10 @@ class OptimisationArgs(Strict):
     )
     epochs: float = Field(default=1.0, gt=0.0, description="passes over the training sentences")
     max_steps: int | None = Field(
-        default=None, ge=1, description="optimiser steps; where set, epochs is ignored"
+        default=None,
+        ge=0,
+        description="optimiser steps; where set, epochs is ignored; 0 publishes the base model as it is, the "
+        "row that says what training alone did",
     )
     max_sentences: int | None = Field(
         default=None, ge=1, description="train on this many sentences, drawn by the seed; null: all"

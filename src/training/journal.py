@@ -36,7 +36,7 @@ class Journal:
         """Open the bar where the run goes on."""
         self._bar = progress(what="training", total=self._steps, unit="step")
         self._bar.update(step)
-        self._tokens_before, self._since = tokens_seen, time.monotonic()
+        self._tokens_before, self._since, self._rate = tokens_seen, time.monotonic(), 0.0
 
     def advance(self) -> None:
         """A step is done."""

@@ -156,6 +156,9 @@ def run_training(training: Training, checkpoints: Checkpoints, journal: Journal)
     schedule, device = training.plan.schedule, training.plan.device
     losses, n_steps = torch.zeros((), device=device), 0
     journal.begin(training.step, training.tokens_seen)
+    if schedule.steps == 0:  # the base model as it is
+        _measure(training, journal)
+        _save(training, checkpoints, last=True)
     for epoch, rows in remaining_steps(training):
         loss, grad_norm, rate = take_step(training, epoch, rows)
         losses, n_steps = losses + loss, n_steps + 1

@@ -54,9 +54,7 @@ def make_model(args: TrainingArgs, plan: Plan, run: Run) -> None:
 def _newest(checkpoints: Checkpoints, log: MetricsLog) -> tuple[Path, Progress] | None:
     """Where the run goes on, with all that a killed run left after it taken back."""
     if checkpoints.is_final():
-        last = log.rows()[-1]
-        done = Progress(step=last["step"], tokens_seen=last["tokens_seen"], finished=True)
-        return log.path.with_name(FINAL), done
+        return log.path.with_name(FINAL), Progress(*log.so_far(), finished=True)
     checkpoints.clean()
     newest = checkpoints.newest()
     log.cut_after(newest[1].step if newest else 0)
@@ -105,7 +103,7 @@ def _quiet_transformers() -> None:
 def _facts(
     args: TrainingArgs, plan: Plan, checkpoints: Checkpoints, log: MetricsLog
 ) -> dict[str, Any]:
-    last = log.rows()[-1]
+    steps, tokens = log.so_far()
     base = {"name": args.model.name, "revision": args.model.revision}
     if not args.model.from_scratch:
         base["weights_sha256"] = weights_sha256(args.model.name, args.model.revision)
@@ -123,12 +121,12 @@ def _facts(
             "dataset_manifest_sha256": plan.dataset.sha256,
         },
         "checkpoints": [
-            _checkpoint_facts(log, name, step) for name, step in [*named, (FINAL, last["step"])]
+            _checkpoint_facts(log, name, step) for name, step in [*named, (FINAL, steps)]
         ],
-        "tokens_trained": last["tokens_seen"],
+        "tokens_trained": tokens,
         "sentences": plan.schedule.sentences,
         "drawn": plan.drawing.to_json(),
-        "steps": last["step"],
+        "steps": steps,
         # In the order in which they took part: a run may go on with another number.
         "processes": list(dict.fromkeys(row["processes"] for row in log.timing())),
         "device": plan.device.type,
@@ -139,7 +137,7 @@ def _facts(
 
 def _checkpoint_facts(log: MetricsLog, name: str, step: int) -> dict[str, Any]:
     measured = log.validation(step)
-    seen = [row["tokens_seen"] for row in log.rows() if row["step"] == step]
+    seen = [row["tokens_seen"] for row in log.rows() if row["step"] == step] or [0]
     return {
         "name": name,
         "step": step,

@@ -54,6 +54,11 @@ class MetricsLog:
             text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in kept)
             write_text_atomically(path, text)
 
+    def so_far(self) -> tuple[int, int]:
+        """(steps, targets trained on) by the last row; 0 of both before the first."""
+        rows = self.rows()
+        return (rows[-1]["step"], rows[-1]["tokens_seen"]) if rows else (0, 0)
+
     def validation(self, step: int) -> Row | None:
         """The validation row of a step, if it was measured."""
         found = [row for row in self.rows() if row["step"] == step and row["split"] == "validation"]

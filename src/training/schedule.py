@@ -52,7 +52,9 @@ def plan_schedule(args: TrainingArgs, rows: int, processes: int) -> Schedule:
     sentences = min(rows, wanted.max_sentences or rows)
     per_step = wanted.batch_sentences * wanted.gradient_accumulation_steps
     batch = _batch_of_one(per_step, wanted.batch_sentences, processes)
-    steps = wanted.max_steps or math.ceil(wanted.epochs * math.ceil(sentences / per_step))
+    steps = wanted.max_steps
+    if steps is None:
+        steps = math.ceil(wanted.epochs * math.ceil(sentences / per_step))
     return Schedule(
         sentences=sentences,
         sentences_per_step=per_step,

@@ -396,3 +396,27 @@ def test_a_tracker_hears_what_the_metrics_say(gpt2, tmp_path):
     assert events.read_bytes().count(b"grad_norm") == len(
         [row for row in metrics(folder) if row["split"] == "train"]
     )
+
+
+# ------------------------------------------------------------------------------------------- no steps
+
+
+@pytest.mark.parametrize("evaluated", [0, 16])
+def test_without_a_step_the_base_model_is_published_as_it_is(gpt2, tmp_path, evaluated):
+    folder = tmp_path / "m"
+    args = training_args(
+        folder, gpt2[1], gpt2[0],
+        condition_on=(),
+        optimisation={"learning_rate": 1e-3, "max_steps": 0},
+        checkpoints={"evaluation_sentences": evaluated},
+    )  # fmt: skip
+    said = train(args)
+    assert "0 steps, 0 tokens, conditioned on nothing" in said
+    base, ours = (AutoModelForCausalLM.from_pretrained(one) for one in (gpt2[0], folder / "final"))
+    rows = len(AutoTokenizer.from_pretrained(gpt2[0]))
+    for name, weight in base.state_dict().items():
+        assert torch.equal(weight[:rows], ours.state_dict()[name][: len(weight)][:rows]), name
+    [final] = read_manifest(folder, "training")["checkpoints"]
+    assert (final["name"], final["step"], final["tokens_seen"]) == ("final", 0, 0)
+    assert (final["loss"] is None) == (evaluated == 0)
+    assert train(args) == f"already done: {folder}\n{said}"
