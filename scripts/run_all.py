@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.config.dataset import DatasetArgs
@@ -71,6 +69,8 @@ def write_args(dataset_file: Path, dataset: DatasetArgs) -> list[Path]:
     Returns:
         The files.
     """
+    import yaml
+
     name, attributes = name_of(dataset_file), list(dataset.attributes)
     wanted = {BASELINE: [], **{one: [one] for one in attributes}}
     if len(attributes) > 1:

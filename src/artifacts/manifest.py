@@ -116,8 +116,9 @@ def check_files(manifest: Manifest, prefix: str = "", *, hash_files: bool = True
         ):
             problems.append(f"{name} has changed")
     if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise ArtifactError(
-            f"{manifest.folder} is not as it was published: {', '.join(problems)}",
+            f"{manifest.folder} is not as it was published: {', '.join(problems[:3])}{more}",
             fix="make it again with --overwrite",
         )
 

@@ -104,6 +104,15 @@ def test_entry_scripts_are_short_and_light(main):
     assert "output: path" in done.stdout
 
 
+@pytest.mark.parametrize("command", ["main_train.py", "scripts/generate.py", "scripts/run_all.py"])
+def test_outside_of_its_environment_a_command_says_what_to_do(command):
+    bare = [sys.executable, "-S", command, "--help"]  # without site-packages
+    done = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "source .venv/bin/activate" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_no_catch_all_modules_and_no_surprise_at_the_top():
     names = {p.stem for p in SOURCES}
     assert not names & {"utils", "helpers", "common", "misc"}

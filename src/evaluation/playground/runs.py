@@ -34,10 +34,16 @@ def named_runs(folders: Sequence[Path]) -> dict[str, Manifest]:
     runs = {}
     for folder, name in zip(folders, names, strict=True):
         manifest = read_manifest(folder, STAGE, verify=False)
-        for checkpoint in checkpoints_of(manifest):
+        for checkpoint in _kept(manifest):
             check_files(manifest, f"{checkpoint_folder(checkpoint)}/", hash_files=False)
         runs[name if names.count(name) == 1 else str(folder)] = manifest
     return runs
+
+
+def _kept(manifest: Manifest) -> list[str]:
+    """The checkpoints of a run, without those on the way that were removed to make room."""
+    names = checkpoints_of(manifest)
+    return [n for n in names if n == FINAL or (manifest.folder / checkpoint_folder(n)).is_dir()]
 
 
 def all_runs(models: Path) -> tuple[dict[str, Manifest], list[str]]:
@@ -99,7 +105,7 @@ def offered_models(runs: Mapping[str, Manifest]) -> dict[str, Offered]:
     return ends | {
         f"{name}, {checkpoint}": Offered(manifest, checkpoint)
         for name, manifest in runs.items()
-        for checkpoint in checkpoints_of(manifest)
+        for checkpoint in _kept(manifest)
         if checkpoint != FINAL
     }
 

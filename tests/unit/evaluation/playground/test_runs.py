@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from src.artifacts.run_folder import Run
@@ -90,6 +92,15 @@ def test_every_checkpoint_is_offered_the_ends_first(tmp_path):
     (tmp_path / "a/checkpoints/step-000004/config.json").write_text("other")
     with pytest.raises(ArtifactError, match="not as it was published"):
         named_runs([tmp_path / "a"])
+
+
+def test_a_checkpoint_that_was_removed_to_make_room_is_not_offered(tmp_path):
+    folder = publish(tmp_path / "a", checkpoints=("step-000008", "step-000004"))
+    shutil.rmtree(folder / "checkpoints/step-000004")
+    assert list(offered_models(named_runs([folder]))) == ["a", "a, step-000008"]
+    shutil.rmtree(folder / "final")
+    with pytest.raises(ArtifactError, match="final/config.json is missing"):
+        named_runs([folder])
 
 
 def test_tokens_that_a_run_was_not_trained_with(tmp_path):
