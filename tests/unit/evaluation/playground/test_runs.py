@@ -99,7 +99,7 @@ def test_a_checkpoint_that_was_removed_to_make_room_is_not_offered(tmp_path):
     shutil.rmtree(folder / "checkpoints/step-000004")
     assert list(offered_models(named_runs([folder]))) == ["a", "a, step-000008"]
     shutil.rmtree(folder / "final")
-    with pytest.raises(ArtifactError, match="final/config.json is missing"):
+    with pytest.raises(ArtifactError, match=r"final/config\.json is missing"):
         named_runs([folder])
 
 
