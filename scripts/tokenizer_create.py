@@ -47,7 +47,7 @@ def create_tokenizer(args: DatasetArgs) -> str:
         UserError: the args name no folder.
         UnavailableError: the base tokenizer is neither a folder nor to be had from the hub.
     """
-    from src.dataset.checks import attributes_without_edges
+    from src.dataset.preflight import attributes_without_edges
     from src.models.control_tokens import control_tokens_of, load_tokenizer, tokenizer_fingerprint
     from src.pretrained.hub_models import local_only
 

@@ -151,8 +151,8 @@ def _pass_one(args_file: str, overrides: list[str]) -> Callable[[], tuple[float,
     from src.attributes.scorer import cached_scorer
     from src.config.dataset import DatasetArgs
     from src.config.loading import load_args
-    from src.dataset.checks import load_run_tokenizer
     from src.dataset.pass_one.pass_one import describe_pass_one, run_pass_one
+    from src.dataset.preflight import load_run_tokenizer
     from src.models.control_tokens import tokenizer_fingerprint
 
     args = load_args(DatasetArgs, args_file, overrides)

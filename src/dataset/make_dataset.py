@@ -12,9 +12,8 @@ from src.artifacts.run_folder import Run
 from src.attributes.attribute import to_manifest
 from src.config.dataset import DatasetArgs
 from src.dataset.audit.audit_picture import draw_audit
-from src.dataset.audit.audit_section import audit_section
+from src.dataset.audit.card_section import audit_section
 from src.dataset.audit.hand_check import hand_check_sheet
-from src.dataset.checks import load_run_tokenizer
 from src.dataset.data_set_card import data_set_card
 from src.dataset.input.vanished_parts import check_no_part_vanished
 from src.dataset.layout import AUDIT, AUDIT_PICTURE, CARD, HAND_CHECK, STATS, WORK
@@ -27,6 +26,7 @@ from src.dataset.pass_one.pass_one import (
     scorer_fingerprints,
 )
 from src.dataset.pass_two.pass_two import Labelled, PassTwo
+from src.dataset.preflight import load_run_tokenizer
 from src.dataset.tally import Tally
 from src.models.control_tokens import tokenizer_fingerprint
 

@@ -44,7 +44,7 @@ def create_dataset(args: DatasetArgs, *, dry_run: bool = False, overwrite: bool 
     if dry_run:
         return _dry_run(args, overwrite)
     if overwrite or not done:
-        from src.dataset.checks import find_problems
+        from src.dataset.preflight import find_problems
 
         find_problems(args).raise_all()
     run = Run(
@@ -133,7 +133,7 @@ def _summary(manifest: Manifest) -> str:
 
 
 def _dry_run(args: DatasetArgs, overwrite: bool) -> str:
-    from src.dataset.checks import find_problems
+    from src.dataset.preflight import find_problems
 
     problems = find_problems(args, look_inside=True)
     found = None

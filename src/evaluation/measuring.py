@@ -27,7 +27,7 @@ def finish_cells(
         inputs: of the run.
         work: of the unfinished run; pieces of work that are done are not done again.
     """
-    from src.evaluation.steps import Steps
+    from src.evaluation.batch_steps import Steps
 
     steps = Steps(args, inputs, work)
     reference = steps.run()

@@ -15,7 +15,8 @@ from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError
 from src.evaluation.plan.cells import Cell, build_cells
 from src.evaluation.plan.checkpoint_names import checkpoint_folder, checkpoints_of
-from src.evaluation.plan.checks import (
+from src.evaluation.plan.conditions import with_all_conditions
+from src.evaluation.plan.input_errors import (
     check_output,
     misfits,
     missing_scorers,
@@ -25,7 +26,6 @@ from src.evaluation.plan.checks import (
     warn_of_other_data,
     warn_of_placement,
 )
-from src.evaluation.plan.conditions import with_all_conditions
 from src.evaluation.plan.prompts import Prompt, load_prompts
 from src.evaluation.plan.room import prompts_without_room
 from src.pretrained.hub_models import local_only

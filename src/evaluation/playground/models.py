@@ -13,7 +13,7 @@ from src.artifacts.manifest import Manifest, check_files, read_manifest
 from src.attributes.attribute import Attribute, check_condition, target_labels
 from src.errors import ArtifactError, ProjectError, UserError
 from src.evaluation.generation.writer import Task, Writer
-from src.evaluation.plan.checks import missing_scorers
+from src.evaluation.plan.input_errors import missing_scorers
 from src.evaluation.plan.prompts import Prompt
 from src.evaluation.playground.exchange import Answer, Question
 from src.evaluation.playground.runs import Offered, attributes_of, offered_models, untrained

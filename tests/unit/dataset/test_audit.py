@@ -16,7 +16,7 @@ from src.config.attributes import AttributeArgs
 from src.config.dataset import AuditArgs, DatasetArgs
 from src.dataset.audit.audit_picture import draw_audit
 from src.dataset.audit.audit_sample import Sampled, Smallest
-from src.dataset.audit.audit_section import audit_section
+from src.dataset.audit.card_section import audit_section
 from src.dataset.audit.hand_check import COLUMNS, hand_check_sheet
 from src.dataset.audit.label_audit import Audit, phi
 from src.dataset.labelling import label_batch

@@ -10,7 +10,7 @@ from src.artifacts.atomic_files import files_below, write_json_atomically
 from src.artifacts.manifest_schema import SCHEMA_VERSIONS
 from src.artifacts.run_folder import Run
 from src.errors import ArtifactError, UserError
-from src.evaluation import steps
+from src.evaluation import batch_steps as steps
 from src.evaluation.generation.generations_file import read_generations
 from src.evaluation.generation.writer import Writer
 from src.evaluation.run import evaluate

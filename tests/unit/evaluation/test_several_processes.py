@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from src.evaluation import steps
+from src.evaluation import batch_steps as steps
 from src.evaluation.run import evaluate
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,7 +7,7 @@ import yaml
 
 from scripts.tokenizer_create import create_tokenizer, main
 from src.config.dataset import DatasetArgs
-from src.dataset.checks import attributes_without_edges, load_run_tokenizer
+from src.dataset.preflight import attributes_without_edges, load_run_tokenizer
 from src.errors import UnavailableError, UserError
 from src.models.control_tokens import control_ids, load_tokenizer, tokenizer_fingerprint
 from tests.builders import tiny_gpt2, tiny_tokenizer
