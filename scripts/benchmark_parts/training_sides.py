@@ -126,7 +126,7 @@ def _examples(model: str, dataset: Path, pad_to: int | None) -> tuple[Any, list[
     from src.artifacts.manifest import read_manifest
     from src.attributes.attribute import from_manifest
     from src.models.control_tokens import control_ids, load_tokenizer, render
-    from src.training.sentences import rows_of
+    from src.published.data_set import rows_of
 
     attributes = from_manifest(read_manifest(dataset, "dataset", verify=False)["attributes"])
     tokenizer = load_tokenizer(model, attributes)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from src.artifacts.atomic_files import write_json_atomically
 from src.errors import ArtifactError
-from src.training.layout import CHECKPOINTS, FINAL, WORK
+from src.published.trained_model import CHECKPOINTS, FINAL
+from src.training.layout import WORK
 
 MARKER = "complete.json"
 MODEL = "model"

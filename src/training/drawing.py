@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from src.attributes.attribute import Attributes
 from src.attributes.combinations import rare_combinations
 from src.config.training import OptimisationArgs
+from src.published.data_set import rows_of, shards_of
 from src.runtime.randomness import keyed_hash
-from src.training.sentences import rows_of
 
 Combination = tuple[str, ...]
 """A label of each attribute, in their order."""
@@ -115,7 +115,7 @@ def _holds_one(
 def count_combinations(dataset: Path, attributes: Attributes) -> dict[Combination, int]:
     """Training sentences of each combination of labels that occurs, in the labels' order."""
     counts: Counter[Combination] = Counter()
-    for path in sorted(dataset.glob("train-*.parquet")):
+    for path in shards_of(dataset, "train"):
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 labels = file.read_row_group(group, columns=["labels"])["labels"]

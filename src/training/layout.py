@@ -1,14 +1,9 @@
-"""Names of what is in a trained model's folder; and what an unfinished one is worth."""
+"""What an unfinished training is worth, and where it works."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-METRICS = "metrics.jsonl"
-TIMING = "timing.jsonl"
-CURVE = "training_curve.png"
-FINAL = "final"
-CHECKPOINTS = "checkpoints"
 # Only while the run is made: what it goes on from.
 WORK = "work"
 

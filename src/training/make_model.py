@@ -14,13 +14,14 @@ from src.config.prompts import TRAINED_PLACEMENT
 from src.config.training import TrainingArgs
 from src.models.control_tokens import tokenizer_fingerprint
 from src.models.language_model import weights_sha256
+from src.published.trained_model import CURVE, FINAL, TIMING
 from src.runtime.process_group import agreed, wait_for_everyone
 from src.runtime.processes import is_main_process
 from src.training.checkpoints import Checkpoints, Progress
 from src.training.curve import draw_curve
 from src.training.drawing import Drawn
 from src.training.journal import Journal
-from src.training.layout import CURVE, FINAL, TIMING, WORK
+from src.training.layout import WORK
 from src.training.loop import prepare_training, run_training
 from src.training.metrics_log import MetricsLog
 from src.training.preflight import Plan

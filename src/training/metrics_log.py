@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from src.artifacts.atomic_files import write_text_atomically
-from src.training.layout import METRICS, TIMING
+from src.published.trained_model import METRICS, TIMING
 
 Row = dict[str, Any]
 

@@ -12,9 +12,10 @@ from src.artifacts.output_folder import check_output
 from src.artifacts.run_folder import Run
 from src.artifacts.shared_run import entered_run
 from src.config.training import TrainingArgs
+from src.published.trained_model import CURVE, FINAL, METRICS
 from src.runtime.process_group import agreed, process_group
 from src.runtime.processes import is_first_of_its_machine, is_main_process
-from src.training.layout import CURVE, FINAL, METRICS, nothing_saved_yet
+from src.training.layout import nothing_saved_yet
 
 if TYPE_CHECKING:
     from src.training.preflight import Plan

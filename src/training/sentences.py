@@ -10,20 +10,20 @@ import contextlib
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
 from src.artifacts.atomic_files import write_json_atomically
 from src.artifacts.manifest import Manifest
 from src.errors import ArtifactError, DataError, UnavailableError
 from src.models.control_tokens import Attributes, text_ids
+from src.published.data_set import rows_of
 from src.runtime.console import progress
 
 DESCRIPTION = "sentences.json"
@@ -36,21 +36,6 @@ _TYPES = {
     "labels": np.int8,
     "untagged": np.bool_,
 }
-
-
-def rows_of(folder: Path, split: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The rows of a split of a data set made by stage 1, in the order of its files.
-
-    Raises:
-        DataError: the split has no file.
-    """
-    files = sorted(folder.glob(f"{split}-*.parquet"))
-    if not files:
-        raise DataError(f"{folder} has no {split}-*.parquet", fix="create the data set again")
-    for path in files:
-        with pq.ParquetFile(path) as table:
-            for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(columns)):
-                yield from batch.to_pylist()
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from src.errors import DataError, ProjectError
 from src.models.control_tokens import Attributes
 from src.models.language_model import Precision
 from src.models.likelihood import control_auc, sentence_log_likelihoods
+from src.published.data_set import rows_of
 from src.runtime.randomness import keyed_hash
-from src.training.sentences import rows_of
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from src.artifacts.manifest import MANIFEST, read_manifest
 from src.errors import EXIT_FAILED, EXIT_USER_INPUT
-from src.training.layout import TIMING
+from src.published.trained_model import TIMING
 from tests.e2e.project import ROOT, environment
 
 PATIENCE_SECONDS = 300

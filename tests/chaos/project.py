@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from src.training.layout import TIMING
+from src.published.trained_model import TIMING
 from tests.chaos.commands import Command, Commands, Ended, snapshot
 
 

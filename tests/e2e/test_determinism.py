@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from src.training.layout import TIMING
+from src.published.trained_model import TIMING
 from tests.e2e.project import Project, contents, run
 
 RUNS = ("data", "model", "results")

@@ -14,7 +14,7 @@ from typing import Any
 
 from src.evaluation.metrics.cell_metrics import JOINT
 from src.evaluation.plan.cells import condition_title
-from src.evaluation.plan.checkpoint_names import FINAL
+from src.published.trained_model import FINAL
 
 PICTURE = "more_data.png"
 Places = dict[int, int]

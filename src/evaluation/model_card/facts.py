@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from src.artifacts.manifest import Manifest
-from src.evaluation.plan.checkpoint_names import checkpoint_folder
+from src.published.trained_model import checkpoint_folder
 
 Fact = tuple[str, Any]
 

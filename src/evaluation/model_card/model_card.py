@@ -29,10 +29,10 @@ from src.evaluation.model_card.facts import (
     training_facts,
 )
 from src.evaluation.plan.cells import condition_title
-from src.evaluation.plan.checkpoint_names import checkpoint_folder
 from src.evaluation.tables.captions import measured
 from src.evaluation.tables.table import number, percent_with_interval, with_interval
 from src.presentation.markdown import cell, code, table
+from src.published.trained_model import checkpoint_folder
 
 FOLDER, CARD = "model_cards", "README.md"
 

@@ -14,7 +14,6 @@ from src.attributes.attribute import Attribute, from_manifest
 from src.config.evaluation import EvaluationArgs
 from src.errors import ArtifactError
 from src.evaluation.plan.cells import Cell, build_cells
-from src.evaluation.plan.checkpoint_names import checkpoint_folder, checkpoints_of
 from src.evaluation.plan.conditions import with_all_conditions
 from src.evaluation.plan.input_errors import (
     check_output,
@@ -30,6 +29,7 @@ from src.evaluation.plan.prompts import Prompt, load_prompts
 from src.evaluation.plan.room import prompts_without_room
 from src.pretrained.hub_models import local_only
 from src.problems import Problems
+from src.published.trained_model import checkpoint_folder, checkpoints_of
 from src.runtime.device import pick_device
 
 AMOUNT = ("epochs", "max_steps", "max_sentences")

@@ -16,6 +16,7 @@ from typing import Any
 from src.attributes.attribute import Attribute
 from src.config.prompts import FilePrompts, Prompts, UnpromptedPrompts, ValidationPrompts
 from src.errors import ArtifactError, DataError, UserError
+from src.published.data_set import rows_of
 from src.runtime.randomness import keyed_hash
 
 SHOWN_PROBLEMS = 5
@@ -53,8 +54,8 @@ def load_prompts(
 
     Raises:
         UserError: a file of prompts cannot be read.
-        DataError: there are fewer than asked for.
-        ArtifactError: the data set has no validation sentences, or labels that its manifest does not have.
+        DataError: there are fewer than asked for, or the data set has no validation sentences.
+        ArtifactError: it has labels that its manifest does not have.
     """
     if isinstance(source, ValidationPrompts):
         return _validation_prompts(source, dataset, attributes, seed, leave_out)
@@ -75,7 +76,7 @@ def _validation_prompts(
     count = source.count
     combinations = list(itertools.product(*(one.labels for one in attributes.values())))
     groups: dict[tuple[str, ...], list[Prompt]] = {labels: [] for labels in combinations}
-    for row in _validation_rows(dataset):
+    for row in rows_of(dataset, "validation", ["id", "text", "labels"]):
         labels = tuple(row["labels"].get(name) for name in attributes)
         if labels not in groups:
             raise ArtifactError(
@@ -124,19 +125,6 @@ def beginning(row: Mapping[str, Any], words: tuple[int, int], seed: int) -> str 
 
 def _draw(seed: int, prompt: Prompt) -> tuple[int, str]:
     return keyed_hash(seed, "prompt", prompt.id), prompt.id
-
-
-def _validation_rows(dataset: Path) -> list[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    shards = sorted(dataset.glob("validation-*.parquet"))
-    if not shards:
-        raise ArtifactError(
-            f"{dataset} has no validation sentences (validation-*.parquet)",
-            fix="create the data set again",
-        )
-    tables = [pq.read_table(shard, columns=["id", "text", "labels"]) for shard in shards]
-    return [row for table in tables for row in table.to_pylist()]
 
 
 def _file_prompts(source: FilePrompts, seed: int) -> list[Prompt]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from src.artifacts.manifest import Manifest, check_files, read_manifest
 from src.attributes.attribute import Attribute, from_manifest
 from src.errors import ProjectError, UserError
-from src.evaluation.plan.checkpoint_names import FINAL, checkpoint_folder, checkpoints_of
+from src.published.trained_model import FINAL, checkpoint_folder, checkpoints_of
 
 STAGE = "training"
 

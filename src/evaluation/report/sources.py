@@ -16,12 +16,12 @@ from src.artifacts.manifest import MANIFEST
 from src.artifacts.run_folder import ARGS
 from src.attributes.attribute import Attribute, from_manifest
 from src.evaluation.generation.generations_file import GENERATIONS
+from src.published import trained_model
 
 METRICS = "metrics.json"
 REPORT = "report.html"
 STATISTICS = "stats.json"
 AUDIT = "audit.json"
-TRAINING_LOG = "metrics.jsonl"
 
 NOT_SHOWN = (REPORT, MANIFEST, ARGS)
 """Files without a hash in the page: itself, what holds its hash, and what only an unfinished run has."""
@@ -86,9 +86,9 @@ def read_sources(
             for name, paths in models.items()
         },
         logs={
-            name: _read_log(paths[0] / TRAINING_LOG)
+            name: _read_log(paths[0] / trained_model.METRICS)
             for name, paths in models.items()
-            if (paths[0] / TRAINING_LOG).is_file()
+            if (paths[0] / trained_model.METRICS).is_file()
         },
     )
 

@@ -9,9 +9,9 @@ import pytest
 
 from src.config.training import OptimisationArgs
 from src.errors import UserError
+from src.published.data_set import rows_of
 from src.training.drawing import Drawn, count_combinations, plan_drawing, share_equally
 from src.training.run import train
-from src.training.sentences import rows_of
 from tests.unit.training.small_data import rows, small_attributes, training_args
 
 BOTH = ("nontoxic", "pos")

@@ -9,13 +9,9 @@ from src.artifacts.manifest import Manifest, read_manifest
 from src.errors import ArtifactError, DataError, UnavailableError
 from src.models.control_tokens import load_tokenizer
 from src.models.target_nll import NO_TARGET
+from src.published.data_set import rows_of
 from src.training.examples import Examples, order_of_epoch
-from src.training.sentences import (
-    Sentences,
-    open_sentences,
-    rows_of,
-    write_sentences,
-)
+from src.training.sentences import Sentences, open_sentences, write_sentences
 from tests.unit.training.small_data import rows, small_attributes
 
 

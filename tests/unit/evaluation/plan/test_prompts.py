@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.config.prompts import FilePrompts, UnpromptedPrompts, ValidationPrompts
-from src.errors import ArtifactError, DataError, UserError
+from src.errors import DataError, UserError
 from src.evaluation.plan.prompts import Prompt, beginning, load_prompts
 
 
@@ -103,7 +103,7 @@ def test_from_more_words_to_fewer_is_an_error():
 
 
 def test_a_data_set_without_validation_sentences(tmp_path, attributes):
-    with pytest.raises(ArtifactError, match="no validation sentences"):
+    with pytest.raises(DataError, match=r"no validation-\*\.parquet"):
         load_prompts(validation(4), tmp_path, attributes, seed=0)
 
 
