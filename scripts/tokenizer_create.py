@@ -49,7 +49,7 @@ def create_tokenizer(args: DatasetArgs) -> str:
     """
     from src.dataset.preflight import attributes_without_edges
     from src.models.control_tokens import control_tokens_of, load_tokenizer, tokenizer_fingerprint
-    from src.pretrained.hub_models import local_only
+    from src.pretrained.hub_models import require_model
 
     if args.tokenizer.folder is None:
         raise UserError(
@@ -57,7 +57,7 @@ def create_tokenizer(args: DatasetArgs) -> str:
             "there is nothing to make"
         )
     folder = Path(args.tokenizer.folder)
-    local_only(args.tokenizer.base)  # answers in seconds where the hub cannot be reached
+    require_model(args.tokenizer.base)  # answers in seconds where the hub cannot be reached
     attributes = attributes_without_edges(args)
     tokenizer = load_tokenizer(args.tokenizer.base, attributes)
     made = f"{args.tokenizer.base} with {' '.join(control_tokens_of(attributes))}, {len(tokenizer)} tokens"

@@ -29,8 +29,8 @@ from src.attributes.classifier_scorer import ClassifierOptions, ClassifierScorer
 from src.errors import ProjectError, ScorerError, UnavailableError, UserError, first_line
 from src.pretrained.hub_models import (
     HUB_TIMEOUT_SECONDS,
-    local_only,
     missing_on_hub,
+    require_model,
 )
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class DetoxifyScorer(ClassifierScorer):
         if config_path is not None:  # or the package asks the hub for what it has
             architecture["model_type"] = config_path
         try:
-            local_only(architecture["model_type"])
+            require_model(architecture["model_type"])
             model, tokenizer = get_model_and_tokenizer(
                 **architecture, state_dict=state_dict, huggingface_config_path=config_path
             )

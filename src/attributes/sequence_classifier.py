@@ -30,7 +30,7 @@ from transformers import (
 
 from src.errors import ProjectError, ScorerError, UnavailableError, first_line
 from src.pretrained.context_length import context_length
-from src.pretrained.hub_models import local_only, require_safetensors
+from src.pretrained.hub_models import require_model, require_safetensors
 from src.runtime.device import pick_device
 
 logger = logging.getLogger(__name__)
@@ -318,7 +318,7 @@ def load_classifier(
     """
     where = {
         "revision": revision or "main",
-        "local_files_only": local_only(name, revision),
+        "local_files_only": require_model(name, revision),
         "trust_remote_code": False,
     }
     try:

@@ -17,7 +17,7 @@ from src.dataset.input.opening import open_input
 from src.dataset.layout import STAGE
 from src.errors import ArtifactError, ProjectError, UserError
 from src.models.control_tokens import control_ids, load_tokenizer
-from src.pretrained.hub_models import local_only
+from src.pretrained.hub_models import require_model
 from src.problems import Problems
 
 TOKENIZER_COMMAND = "python scripts/tokenizer_create.py"
@@ -56,7 +56,7 @@ def load_run_tokenizer(args: DatasetArgs) -> PreTrainedTokenizerBase:
                 f"tokenizer.base {args.tokenizer.base} does not exist",
                 fix="make it with `python scripts/fetch_demo_assets.py`",
             )
-        local_only(args.tokenizer.base)  # answers in seconds where the hub cannot be reached
+        require_model(args.tokenizer.base)  # answers in seconds where the hub cannot be reached
         return load_tokenizer(args.tokenizer.base, attributes)
     if not Path(folder).is_dir():
         raise ArtifactError(

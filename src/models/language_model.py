@@ -25,7 +25,7 @@ from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
 from src.artifacts.atomic_files import file_sha256, json_sha256
-from src.pretrained.hub_models import local_only, require_safetensors
+from src.pretrained.hub_models import require_model, require_safetensors
 from src.errors import UnavailableError, UserError, first_line
 
 logger = logging.getLogger(__name__)
@@ -84,14 +84,14 @@ def source_options(name: str, revision: str | None = None) -> dict[str, Any]:
         raise UserError("the folder of a model or tokenizer does not exist", got=name, fix=_HINT)
     return {
         "revision": revision,
-        "local_files_only": _local_only(name, revision),
+        "local_files_only": _require_model(name, revision),
         # Else transformers asks on the terminal whether to run the code that comes with a model.
         "trust_remote_code": False,
     }
 
 
 # One question to the hub for config, tokenizer and weights.
-_local_only = functools.cache(local_only)
+_require_model = functools.cache(require_model)
 
 
 def attention_for(device: torch.device) -> str | None:

@@ -18,8 +18,8 @@ WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
 
-def local_only(name: str, revision: str | None = None) -> bool:
-    """Whether to load from this machine alone: a folder, or a cached model while the hub is away.
+def require_model(name: str, revision: str | None = None) -> bool:
+    """That a model can be had; whether from this machine alone: a folder, or cached while the hub is away.
 
     Asks the hub once, for the config. Transformers asks an absent hub for most of a minute.
 
@@ -87,7 +87,7 @@ def missing_on_hub(name: str, revision: str | None = None, *, fix: str = FROM_TH
     if _weights_are_cached(name, revision):
         return []  # without asking
     try:
-        if local_only(name, revision) and not Path(name).is_dir():
+        if require_model(name, revision) and not Path(name).is_dir():
             return [
                 f"{name!r} was downloaded in part, and the hub cannot be reached for the rest; {fix}"
             ]

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from src.attributes.scorer import cached_scorer
 from src.config.dataset import DatasetArgs
 from src.dataset.executors.progress import tell_documents_to
-from src.dataset.executors.tasks import QuietTasks, compute_with_one_thread, say_start
+from src.dataset.executors.tasks import ResumableExecutor, compute_with_one_thread, say_start
 from src.errors import UnavailableError
 from src.runtime.console import progress
 from src.runtime.cpu_memory import keep_freed_memory
@@ -34,7 +34,7 @@ from src.runtime.cpu_memory import keep_freed_memory
 POLL_SECONDS = 0.3
 
 
-def executor_for(args: DatasetArgs, steps: list[PipelineStep], work: Path) -> QuietTasks:
+def executor_for(args: DatasetArgs, steps: list[PipelineStep], work: Path) -> ResumableExecutor:
     """The executor that an args file names.
 
     Args:
@@ -44,14 +44,14 @@ def executor_for(args: DatasetArgs, steps: list[PipelineStep], work: Path) -> Qu
     """
     wanted = args.executor
     if wanted.kind == "ray":
-        from src.dataset.executors.ray_executor import QuietRayExecutor
+        from src.dataset.executors.ray_executor import ResumableRayExecutor
 
-        return QuietRayExecutor(steps, wanted, work)
+        return ResumableRayExecutor(steps, wanted, work)
     if wanted.kind == "slurm":
-        from src.dataset.executors.slurm_executor import QuietSlurmExecutor
+        from src.dataset.executors.slurm_executor import ResumableSlurmExecutor
 
-        return QuietSlurmExecutor(steps, args, work)
-    executor = QuietLocalExecutor(
+        return ResumableSlurmExecutor(steps, args, work)
+    executor = ResumableLocalExecutor(
         pipeline=steps, tasks=wanted.tasks, workers=wanted.workers, logging_dir=str(work)
     )
     for attribute in args.attributes.values():
@@ -59,7 +59,7 @@ def executor_for(args: DatasetArgs, steps: list[PipelineStep], work: Path) -> Qu
     return executor
 
 
-class QuietLocalExecutor(QuietTasks, LocalPipelineExecutor):
+class ResumableLocalExecutor(ResumableExecutor, LocalPipelineExecutor):
     """One process per worker; every task computes with one thread.
 
     Attributes:

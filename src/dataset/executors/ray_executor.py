@@ -21,7 +21,7 @@ from datatrove.pipeline.base import PipelineStep
 from src.artifacts.provenance import REPOSITORY
 from src.config.executor import ExecutorArgs
 from src.dataset.executors.progress import tell_documents_to
-from src.dataset.executors.tasks import QuietTasks, compute_with_one_thread, say_start
+from src.dataset.executors.tasks import ResumableExecutor, compute_with_one_thread, say_start
 from src.errors import ProjectError, UnavailableError, UserError
 from src.runtime.console import progress
 
@@ -35,7 +35,7 @@ LOOPBACK = "127.0.0.1"
 INSTALL = "python -m pip install -r scripts/requirements_ray.txt"
 
 
-class QuietRayExecutor(QuietTasks, RayPipelineExecutor):
+class ResumableRayExecutor(ResumableExecutor, RayPipelineExecutor):
     """One Ray task per task of pass 1, `workers` of them at a time."""
 
     def __init__(self, pipeline: list[PipelineStep], args: ExecutorArgs, logging_dir: Path) -> None:
@@ -116,7 +116,7 @@ def _result(ray: Any, task: Any, rank: int) -> int:
         ) from error
 
 
-def _run_rank(executor: QuietRayExecutor, rank: int) -> int:
+def _run_rank(executor: ResumableRayExecutor, rank: int) -> int:
     """On a worker: run a task; returns the number of documents that it read."""
     os.chdir(executor.working_folder)
     compute_with_one_thread()

@@ -25,7 +25,7 @@ from datatrove.pipeline.base import PipelineStep
 from src.artifacts.atomic_files import write_json_atomically, write_text_atomically
 from src.artifacts.provenance import REPOSITORY
 from src.config.dataset import DatasetArgs
-from src.dataset.executors.tasks import QuietTasks, compute_with_one_thread, say_start
+from src.dataset.executors.tasks import ResumableExecutor, compute_with_one_thread, say_start
 from src.errors import UnavailableError, UserError
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ MAX_ARRAY = 1000
 FAILURES_SHOWN = 3
 
 
-class QuietSlurmExecutor(QuietTasks, SlurmPipelineExecutor):
+class ResumableSlurmExecutor(ResumableExecutor, SlurmPipelineExecutor):
     """A job array with one or more tasks of pass 1 in each job."""
 
     def __init__(self, pipeline: list[PipelineStep], args: DatasetArgs, work: Path) -> None:

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 CONSOLE_LOG = "console.log"
 
 
-class QuietTasks(PipelineExecutor):
+class ResumableExecutor(PipelineExecutor):
     """Part of an executor: which tasks are left, and how one is run."""
 
     def finish(self) -> str | None:

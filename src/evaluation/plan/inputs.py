@@ -27,7 +27,7 @@ from src.evaluation.plan.input_errors import (
 )
 from src.evaluation.plan.prompts import Prompt, load_prompts
 from src.evaluation.plan.room import prompts_without_room
-from src.pretrained.hub_models import local_only
+from src.pretrained.hub_models import require_model
 from src.problems import Problems
 from src.published.trained_model import checkpoint_folder, checkpoints_of
 from src.runtime.device import pick_device
@@ -149,7 +149,7 @@ def find_inputs(
     prompts = _load_all_prompts(args, attributes, problems, leave_out)
     reference = _reference(args, models)
     if reference is not None:
-        problems.attempt(local_only, *reference)
+        problems.attempt(require_model, *reference)
     problems.attempt(pick_device, args.device)
     problems.attempt(check_output, args)
     problems.raise_all()

@@ -9,7 +9,7 @@ import huggingface_hub
 import pytest
 
 from src.errors import UnavailableError
-from src.pretrained.hub_models import local_only, missing_on_hub
+from src.pretrained.hub_models import missing_on_hub, require_model
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def asked(no_hub, monkeypatch):
 
 def test_the_hub_is_asked_about_the_model_that_is_wanted(asked):
     assert missing_on_hub("owner/name", "v2") == []
-    assert local_only("owner/name", "v2") is False
+    assert require_model("owner/name", "v2") is False
     assert len(asked) == 2
     assert all("owner/name" in url and "v2" in url for url in asked)
 
@@ -41,7 +41,7 @@ def test_a_page_to_log_in_is_no_hub(asked, monkeypatch):
     assert "a page to log in" in line
     assert line.endswith("; do this instead")
     with pytest.raises(UnavailableError, match="a page to log in"):
-        local_only("owner/name")
+        require_model("owner/name")
 
 
 def model_folder(tmp_path, *weights):

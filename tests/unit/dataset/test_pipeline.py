@@ -466,7 +466,7 @@ def test_another_edge_or_validation_set_reruns_pass_two_only(make_args, monkeypa
     args = make_args()
     create_dataset(args)
     runs = []
-    monkeypatch.setattr(executor.QuietLocalExecutor, "run", lambda self: runs.append(self))
+    monkeypatch.setattr(executor.ResumableLocalExecutor, "run", lambda self: runs.append(self))
     attributes = args.model_dump(mode="json")["attributes"]
     attributes["toxicity"]["edges"] = [0.5]
     changed = make_args(attributes=attributes, validation__sentences=8, untagged_fraction=0.5)
@@ -492,7 +492,7 @@ def test_another_judge_or_audit_reruns_pass_two_only(make_args, monkeypatch):
     args = make_args()
     create_dataset(args)
     assert read_manifest(args.output, "dataset")["judges"] == {}
-    monkeypatch.setattr(executor.QuietLocalExecutor, "run", None)
+    monkeypatch.setattr(executor.ResumableLocalExecutor, "run", None)
     attributes = args.model_dump(mode="json")["attributes"]
     attributes["sentiment"]["judge"] = COMPOUND
     before = rows(args.output, "train")
@@ -515,7 +515,7 @@ def test_a_judge_that_fails_ends_the_run_and_the_same_command_goes_on(
     with pytest.raises(ScorerError, match="the scorer gave up"):
         create_dataset(make_args(attributes=attributes))
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr(executor.QuietLocalExecutor, "run", None)
+    monkeypatch.setattr(executor.ResumableLocalExecutor, "run", None)
     create_dataset(make_args(attributes=attributes))
     assert files_of(tmp_path / "run") == FILES
 
@@ -568,7 +568,7 @@ def test_pass_one_is_kept_where_pass_two_could_not_be_done(
 ):
     with pytest.raises(DataError, match="too few sentences for a balanced"):
         create_dataset(make_args(validation__sentences=4000))
-    monkeypatch.setattr(executor.QuietLocalExecutor, "run", None)
+    monkeypatch.setattr(executor.ResumableLocalExecutor, "run", None)
     with caplog.at_level("INFO"):
         create_dataset(make_args(**change), overwrite=overwrite)
     assert files_of(make_args().output) == FILES
