@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / "args").glob("args_train_*.yaml"))
 SHARES = "args_train_demo_toxsen_checkpoints"
 """The demo's M-TS once more, saved at shares of its data."""
+BASE = "args_train_steer_base"
+"""No step at all."""
 CONDITIONS = {
     "none": (),
     "tox": ("toxicity",),
@@ -22,7 +24,8 @@ CONDITIONS = {
 
 def test_there_is_one_for_each_model_of_the_paper_and_of_each_demo():
     wanted = {f"args_train_{part}{name}" for part in ("", "demo_", "steer_") for name in CONDITIONS}
-    assert {path.stem for path in FILES} == wanted | {SHARES}
+    longer = {f"args_train_steer_{name}_long" for name in CONDITIONS}
+    assert {path.stem for path in FILES} == wanted | longer | {SHARES, BASE}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -48,21 +51,23 @@ def test_the_demo_at_shares_of_its_data_differs_in_what_it_keeps_alone():
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in FILES if path.stem != SHARES], ids=lambda path: path.stem
+    "path", [path for path in FILES if path.stem not in (SHARES, BASE)], ids=lambda path: path.stem
 )
 def test_it_conditions_on_what_its_name_says(path):
     args = load_args(TrainingArgs, path.with_suffix(""))
-    name = path.stem.split("_")[-1]
+    ending = "_long" if path.stem.endswith("_long") else ""
+    name = path.stem.removesuffix(ending).split("_")[-1]
     kind = next((one for one in ("demo", "steer") if one in path.stem), "full")
     assert args.condition_on == CONDITIONS[name]
-    assert args.output == Path(f"models/{kind}_{name}")
+    assert args.output == Path(f"models/{kind}_{name}{ending}")
     assert args.dataset == Path(f"data/{kind}")
     assert not args.model.from_scratch
 
 
 def test_the_four_models_differ_in_nothing_but_their_condition():
-    for part in ("", "demo_"):
-        loaded = [load_args(TrainingArgs, ROOT / f"args/args_train_{part}{n}") for n in CONDITIONS]
+    for before, after in (("", ""), ("demo_", ""), ("steer_", ""), ("steer_", "_long")):
+        files = [ROOT / f"args/args_train_{before}{name}{after}" for name in CONDITIONS]
+        loaded = [load_args(TrainingArgs, file) for file in files]
         rest = [args.model_dump(exclude={"condition_on", "output"}) for args in loaded]
         assert all(one == rest[0] for one in rest)
 
@@ -75,3 +80,9 @@ def test_the_papers_numbers():
     assert (wanted.learning_rate, wanted.weight_decay, wanted.warmup_ratio) == (5e-4, 0.1, 0.01)
     assert (wanted.epochs, wanted.lr_scheduler, wanted.max_sentences) == (5, "cosine", None)
     assert args.checkpoints.every_steps == 792
+
+
+def test_the_base_model_as_it_is_takes_no_step():
+    args = load_args(TrainingArgs, ROOT / "args" / BASE)
+    assert (args.optimisation.max_steps, args.condition_on) == (0, ())
+    assert args.output == Path("models/steer_base")
