@@ -19,7 +19,7 @@ FULL = {
     "training": [
         ("mkdir model.partial/work/checkpoint-N", 0),
         ("mkdir model.partial/work/checkpoint-N", 64 << 10),
-        ("open model.partial/work/checkpoint-N/optimiser.pt", 0),
+        ("open model.partial/work/checkpoint-N/model/config.json", 0),
         ("open model.partial/work/checkpoint-N/.complete.json.tmp", 0),
         ("open model.partial/.training_curve.png.tmp", 4 << 10),
         ("open model.partial/.manifest.json.tmp", 0),
