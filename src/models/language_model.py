@@ -25,8 +25,8 @@ from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
 from src.artifacts.atomic_files import file_sha256, json_sha256
-from src.pretrained.hub_models import require_model, require_safetensors
 from src.errors import UnavailableError, UserError, first_line
+from src.pretrained.hub_models import require_model, require_safetensors
 
 logger = logging.getLogger(__name__)
 

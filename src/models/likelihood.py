@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from src.pretrained.context_length import context_length
+from src.errors import DataError
 from src.models.control_tokens import (
     Attributes,
     control_ids,
@@ -21,12 +21,12 @@ from src.models.control_tokens import (
     encode_sentence,
     text_ids,
 )
-from src.errors import DataError
 from src.models.language_model import Precision, autocast
+from src.models.target_nll import batch_of, shift, target_nll
+from src.pretrained.context_length import context_length
 from src.runtime.console import progress
 from src.statistics.auc import auc_estimate
 from src.statistics.estimate import Estimate
-from src.models.target_nll import batch_of, shift, target_nll
 
 _BATCH_TOKENS = {"cpu": 1024}
 _BATCH_TOKENS_ELSEWHERE = 8192

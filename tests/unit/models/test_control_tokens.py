@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
+from src.errors import ArtifactError, UserError
 from src.models import control_tokens as ct
 from src.models.control_rows import CONTROL_ROWS, initialise_rows, train_rows_apart
-from src.errors import ArtifactError, UserError
 from src.models.language_model import load_language_model
 from tests.builders import END_OF_TEXT, build_tokenizer, tiny_gpt2, tiny_llama
 from tests.unit import strange_tokenizers as strange

@@ -7,8 +7,8 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
-from src.models.decoding import BATCHINGS, GrowingBatch, check_reads, find_batching
 from src.errors import UserError
+from src.models.decoding import BATCHINGS, GrowingBatch, check_reads, find_batching
 
 SHAPE = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
 HEADS = SHAPE | {"num_attention_heads": 4, "num_key_value_heads": 2}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from src.errors import DataError
 from src.models.control_rows import initialise_rows
 from src.models.control_tokens import (
     control_ids,
@@ -11,7 +12,6 @@ from src.models.control_tokens import (
     load_tokenizer,
     text_ids,
 )
-from src.errors import DataError
 from src.models.language_model import load_language_model
 from src.models.likelihood import (
     continuation_nll,
