@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 from transformers import PreTrainedModel
@@ -46,6 +47,7 @@ class Training:
         args: of the run.
         plan: the checked one.
         model: whole, or sharded over the processes.
+        sharded: whether the processes share the model's weights too.
         forward: the model as it is called: wrapped where processes average their gradients.
         optimiser: of the model's weights.
         rates: of the optimiser's groups, step by step.
@@ -59,6 +61,7 @@ class Training:
     args: TrainingArgs
     plan: Plan
     model: PreTrainedModel
+    sharded: bool
     forward: nn.Module
     optimiser: torch.optim.Optimizer
     rates: torch.optim.lr_scheduler.LRScheduler
@@ -67,11 +70,6 @@ class Training:
     validation: Validation | None
     step: int = 0
     tokens_seen: int = 0
-
-    @property
-    def sharded(self) -> bool:
-        """Whether the processes share the model's weights too."""
-        return self.args.parallel.strategy == "fsdp" and world_size() > 1
 
 
 def prepare_training(
@@ -104,6 +102,7 @@ def prepare_training(
         args=args,
         plan=plan,
         model=model,
+        sharded=sharded,
         forward=model if sharded or world_size() == 1 else DistributedDataParallel(model),
         optimiser=optimiser,
         rates=make_rates(optimiser, args.optimisation, plan.schedule.steps),
@@ -219,6 +218,7 @@ def take_step(
     if args.discriminates:
         own = sum(int(batch["has_exchange"].sum()) for batch in batches if "has_exchange" in batch)
         n_exchanges = int(summed(torch.tensor(own, device=plan.device)))
+    banned_ids = control_ids(plan.tokenizer, plan.attributes)
     loss_of_step = torch.zeros((), device=plan.device)
     for i, batch in enumerate(batches):
         batch = {name: values.to(plan.device) for name, values in batch.items()}
@@ -227,7 +227,7 @@ def take_step(
                 loss = part_of_loss(
                     training.forward,
                     batch,
-                    control_ids(plan.tokenizer, plan.attributes),
+                    banned_ids,
                     n_targets=n_targets,
                     n_exchanges=n_exchanges,
                     discrimination=args.objective.discrimination,
@@ -261,6 +261,8 @@ def _move(training: Training) -> tuple[torch.Tensor, float]:
     scaler.unscale_(training.optimiser)
     largest = training.args.optimisation.max_grad_norm
     norm = torch.as_tensor(clip_grad_norm_(training.model.parameters(), largest))
+    if isinstance(norm, DTensor):
+        norm = norm.full_tensor()  # of a sharded model, each process has a part of it
     scale = scaler.get_scale()
     scaler.step(training.optimiser)
     scaler.update()
